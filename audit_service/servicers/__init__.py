@@ -1,0 +1,1 @@
+"""The contracts of the audit service, translated to the domain and back."""

@@ -1,0 +1,1 @@
+"""The batch service: schedules, sessions and per-record outcomes of the nightly processes."""

@@ -1,0 +1,1 @@
+"""What people use: the `tallybook` command, a client of the contracts."""

@@ -1,0 +1,1 @@
+"""The contracts of the ledger service, translated to the domain and back."""
