@@ -3,7 +3,7 @@
     python protos/generate.py                    write the stubs
     python protos/generate.py --check            fail when the committed stubs differ from the contracts
     python protos/generate.py --image FILE       write an image (a FileDescriptorSet) for buf to lint
-    python protos/generate.py --release-image    write protos/released.binpb, which `buf breaking` compares with
+    python protos/generate.py --release-image    write protos/released.binpb, the base of `buf breaking`
 
 The stubs are committed: who installs Tallybook, or only its stubs, needs no protoc.
 """
@@ -17,13 +17,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import protovalidate
 from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
 from google.type import date_pb2
 
 PROTOS = Path(__file__).resolve().parent
 STUBS = PROTOS.parent / "stubs" / "src"
 RELEASED_IMAGE = PROTOS / "released.binpb"
-# protoc resolves `google/type/*.proto` in the directory that the installed googleapis-common-protos gave them.
+# protoc finds `google/type/*.proto` where googleapis-common-protos installed them, beside their modules.
 GOOGLE_APIS = Path(date_pb2.__file__).resolve().parents[2]
 
 
@@ -33,10 +34,12 @@ class ProtocError(Exception):
 
 def main() -> int:
     """Run the command line; the exit status is 1 when the stubs are stale or a contract does not compile."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description="Turn the contracts into typed stubs, or prove them current."
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--check", action="store_true", help="compare, write nothing")
-    action.add_argument("--image", type=Path, metavar="FILE", help="write an image with comments, for buf lint")
+    action.add_argument("--image", type=Path, metavar="FILE", help="write an image for buf lint")
     action.add_argument("--release-image", action="store_true", help="declare these contracts released")
     arguments = parser.parse_args()
     try:
@@ -46,11 +49,9 @@ def main() -> int:
             write_image(RELEASED_IMAGE, with_comments=False)
             print(f"wrote {RELEASED_IMAGE.name}: from now on `make check` compares the contracts with these")
         elif arguments.check:
-            differences = stale_stubs()
-            for difference in differences:
-                print(f"stubs/src/{difference}", file=sys.stderr)
-            if differences:
-                print("The stubs do not match the contracts. Run `make stubs` and commit the result.", file=sys.stderr)
+            if differences := stale_stubs():
+                print(*differences, sep="\n", file=sys.stderr)
+                print("The stubs do not match the contracts: make stubs, and commit them.", file=sys.stderr)
                 return 1
         else:
             write_stubs()
@@ -80,10 +81,10 @@ def stale_stubs() -> list[str]:
         generate(fresh)
         expected, committed = generated_files(fresh), generated_files(STUBS)
         return sorted(
-            [f"{path}: missing" for path in expected - committed]
-            + [f"{path}: has no contract any more" for path in committed - expected]
+            [f"stubs/src/{path}: missing" for path in expected - committed]
+            + [f"stubs/src/{path}: has no contract any more" for path in committed - expected]
             + [
-                f"{path}: out of date"
+                f"stubs/src/{path}: out of date"
                 for path in expected & committed
                 if not filecmp.cmp(fresh / path, STUBS / path, shallow=False)
             ]
@@ -114,18 +115,30 @@ def generated_files(root: Path) -> set[str]:
 
 def write_image(image: Path, *, with_comments: bool) -> None:
     """Compile the contracts and all they import into one FileDescriptorSet."""
-    protoc("--include_imports", *(["--include_source_info"] if with_comments else []), f"--descriptor_set_out={image}")
+    comments = ["--include_source_info"] if with_comments else []
+    protoc("--include_imports", *comments, f"--descriptor_set_out={image}")
 
 
 def protoc(*arguments: str) -> None:
     """Run protoc on every contract; raise ProtocError with its own words if it refuses."""
     contracts = sorted(path.relative_to(PROTOS).as_posix() for path in PROTOS.rglob("*.proto"))
+    # protoc looks for protoc-gen-mypy on PATH. It is beside the interpreter, whether or not a venv is active.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with tempfile.TemporaryDirectory() as scratch:
         rules = Path(scratch) / "validate.binpb"
         rules.write_bytes(protovalidate_schema().SerializeToString())
-        command = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={PROTOS}", f"--proto_path={GOOGLE_APIS}"]
-        command += [f"--descriptor_set_in={rules}", *arguments, *contracts]
-        run = subprocess.run(command, env=_with_plugins_on_path(), capture_output=True, text=True, check=False)  # noqa: S603
+        run = subprocess.run(
+            [
+                *(sys.executable, "-m", "grpc_tools.protoc"),
+                *(f"--proto_path={PROTOS}", f"--proto_path={GOOGLE_APIS}", f"--descriptor_set_in={rules}"),
+                *arguments,
+                *contracts,
+            ],
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if run.returncode != 0:
         raise ProtocError(run.stderr.strip() or f"protoc failed with status {run.returncode}")
 
@@ -136,18 +149,11 @@ def protovalidate_schema() -> descriptor_pb2.FileDescriptorSet:
     The schema comes out of the installed protovalidate, which is why no copy of the file is kept here; see
     `stubs/src/buf/validate/validate_pb2.py`.
     """
-    import protovalidate
-
     schema = descriptor_pb2.FileDescriptorSet()
     for imported in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
         imported.DESCRIPTOR.CopyToProto(schema.file.add())
     schema.file.add().ParseFromString(protovalidate.ViolationPb.desc().file.proto.to_binary())
     return schema
-
-
-def _with_plugins_on_path() -> dict[str, str]:
-    """protoc looks for protoc-gen-mypy on PATH; it is beside the interpreter, whether or not a venv is active."""
-    return os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
 
 
 if __name__ == "__main__":

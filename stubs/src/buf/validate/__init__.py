@@ -1,0 +1,1 @@
+"""The schema of protovalidate's rules, for stubs that import it."""

@@ -1,0 +1,1 @@
+"""Generated stubs of `tallybook.type.v1`."""

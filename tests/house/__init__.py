@@ -1,0 +1,1 @@
+"""Tests that keep the house tidy: what a newcomer trusts, checked by a machine."""
