@@ -11,6 +11,7 @@ The stubs are committed: who installs Tallybook, or only its stubs, needs no pro
 import argparse
 import filecmp
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -93,12 +94,11 @@ def stale_stubs() -> list[str]:
 
 def generate(destination: Path) -> None:
     """Write messages, services, their types and the packages they live in below `destination`."""
-    protoc(
-        f"--python_out={destination}",
-        f"--grpc_python_out={destination}",
-        f"--mypy_out=quiet:{destination}",
-        f"--mypy_grpc_out=quiet:{destination}",
-    )
+    contracts = all_contracts()
+    protoc(contracts, f"--python_out={destination}", f"--mypy_out=quiet:{destination}")
+    # For a contract without a service, these would write modules with nothing in them.
+    services = [path for path in contracts if re.search(r"^service ", path.read_text(), re.MULTILINE)]
+    protoc(services, f"--grpc_python_out={destination}", f"--mypy_grpc_out=quiet:{destination}")
     for directory in sorted(path for path in destination.rglob("*") if path.is_dir()):
         package = ".".join(directory.relative_to(destination).parts)
         (directory / "__init__.py").write_text(f'"""Generated stubs of `{package}`."""\n')
@@ -116,12 +116,16 @@ def generated_files(root: Path) -> set[str]:
 def write_image(image: Path, *, with_comments: bool) -> None:
     """Compile the contracts and all they import into one FileDescriptorSet."""
     comments = ["--include_source_info"] if with_comments else []
-    protoc("--include_imports", *comments, f"--descriptor_set_out={image}")
+    protoc(all_contracts(), "--include_imports", *comments, f"--descriptor_set_out={image}")
 
 
-def protoc(*arguments: str) -> None:
-    """Run protoc on every contract; raise ProtocError with its own words if it refuses."""
-    contracts = sorted(path.relative_to(PROTOS).as_posix() for path in PROTOS.rglob("*.proto"))
+def all_contracts() -> list[Path]:
+    """Every .proto file of Tallybook."""
+    return sorted(PROTOS.rglob("*.proto"))
+
+
+def protoc(contracts: list[Path], *arguments: str) -> None:
+    """Run protoc on some of the contracts; raise ProtocError with its own words if it refuses."""
     # protoc looks for protoc-gen-mypy on PATH. It is beside the interpreter, whether or not a venv is active.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with tempfile.TemporaryDirectory() as scratch:
@@ -132,7 +136,7 @@ def protoc(*arguments: str) -> None:
                 *(sys.executable, "-m", "grpc_tools.protoc"),
                 *(f"--proto_path={PROTOS}", f"--proto_path={GOOGLE_APIS}", f"--descriptor_set_in={rules}"),
                 *arguments,
-                *contracts,
+                *(path.relative_to(PROTOS).as_posix() for path in contracts),
             ],
             env=os.environ | {"PATH": path},
             capture_output=True,

@@ -40,26 +40,38 @@ def broken_links(document: Path) -> list[str]:
     return broken
 
 
+def decisions() -> list[Path]:
+    """The architecture decision records, in the order of their numbers."""
+    return sorted(path for path in ADRS.glob("*.md") if path.name != "README.md")
+
+
+def title_of(decision: Path) -> str:
+    """What a decision calls itself in its first line, which also has to repeat the number of its file."""
+    first_line = decision.read_text(encoding="utf-8").partition("\n")[0]
+    return first_line.removeprefix(f"# {int(decision.name[:4])}. ")
+
+
 @pytest.mark.parametrize("document", list(files(".md")), ids=from_root)
 def test_every_relative_link_resolves(document: Path) -> None:
     assert not broken_links(document)
 
 
-def test_every_decision_is_listed_once_under_its_own_title() -> None:
+def test_every_decision_is_listed_once_under_its_own_number_and_title() -> None:
     index = (ADRS / "README.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| \[(\d{4})\]\((\d{4}-[\w-]+\.md)\) \| (.+?) \|", index, re.MULTILINE)
-    decisions = sorted(path for path in ADRS.glob("*.md") if path.name != "README.md")
-    titles = [re.match(r"# (\d{4})\. (.+)", path.read_text(encoding="utf-8")) for path in decisions]
-    expected = [
-        (title[1], path.name, title[2]) if title else ("no '# 0000. Title' line in", path.name, "")
-        for path, title in zip(decisions, titles, strict=True)
-    ]
-    assert listed == expected
+    listed = re.findall(r"^\| \[(\d+)\]\(([\w-]+\.md)\) \| (.+) \|$", index, re.MULTILINE)
+    assert listed == [(str(int(path.name[:4])), path.name, title_of(path)) for path in decisions()]
 
 
 def test_no_two_decisions_share_a_number() -> None:
-    numbers = [path.name[:4] for path in ADRS.glob("*.md") if path.name != "README.md"]
-    assert sorted(numbers) == sorted(set(numbers))
+    numbers = [path.name[:4] for path in decisions()]
+    assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("decision", decisions(), ids=from_root)
+def test_every_decision_says_whether_it_still_holds(decision: Path) -> None:
+    assert re.search(
+        r"^Status: (accepted|superseded by \d+)", decision.read_text(encoding="utf-8"), re.MULTILINE
+    )
 
 
 def test_the_changelog_has_a_place_for_what_is_not_released_yet() -> None:
