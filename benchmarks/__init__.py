@@ -1,0 +1,1 @@
+"""Measurements against the raw limit of the same machine, in the same run."""
