@@ -1,0 +1,1 @@
+"""The batch processes: one module with one class each, and one line in the registry."""
