@@ -1,4 +1,6 @@
-"""Idempotent requests (AIP-155): the first answer of a `request_id` is kept with the change, and given again."""
+"""Idempotent requests (AIP-155): the first answer of a `request_id` is kept with the change, and given
+again.
+"""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -25,9 +27,10 @@ async def answered_once(
 ) -> Response:
     """What `answer` returns, or what it returned when the same request was made first.
 
-    Call it inside the transaction of the change: the key is burnt only when that commits, so a refused request may be
-    corrected and sent again. Of two concurrent requests with one key the second waits for the first. `fingerprint`
-    stands for the request where it came in parts. DomainError REQUEST_ID_REUSED when the key came with another request.
+    Call it inside the transaction of the change: the key is burnt only when that commits, so a refused
+    request may be corrected and sent again. Of two concurrent requests with one key the second waits for the
+    first. `fingerprint` stands for the request where it came in parts. DomainError REQUEST_ID_REUSED when the
+    key came with another request.
     """
     client_no: int = request.client_no  # type: ignore[attr-defined]  # every such request has both fields
     request_id: str = request.request_id  # type: ignore[attr-defined]

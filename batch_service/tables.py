@@ -1,7 +1,8 @@
-"""The tables of the batch engine. They are the truth about sessions, chunks and records; the queue only delivers.
+"""The tables of the batch engine. They are the truth about sessions, chunks and records; the queue only
+delivers.
 
-Every table leads with `client_no`, and no statement of the engine spans clients except the sweeper's, which looks for
-what has to be done at all. Statuses are the numbers of the contract.
+Every table leads with `client_no`, and no statement of the engine spans clients except the sweeper's, which
+looks for what has to be done at all. Statuses are the numbers of the contract.
 """
 
 from typing import Final

@@ -1,19 +1,20 @@
 """What a batch process is: one class that says what to select, how to work a chunk, and what to say.
 
-The engine (sessions, chunks, workers, leases) calls it; a process never touches the engine's tables. What it has to know:
+The engine (sessions, chunks, workers, leases) calls it; a process never touches the engine's tables. What it
+has to know:
 
-- Every method may be called again for the same session, and on another host: after a crash, a lost lease, a resume or a
-  retry. So the effect of a record has to be idempotent by its business fact (process, account or plan instance, billing
-  period ...), never by the attempt (rule 27).
-- `prepare` and `select` run one after the other on one worker; `work` runs for many chunks at once, on any workers;
-  `finish` runs when every record has been worked.
-- What can't be reached is a `TransientFault` (gRPC UNAVAILABLE and a database that is away count as one): the step or the
-  chunk is tried again with back-off for a bounded time, then the session ends in Error.
-- Any other exception of `prepare`, `select` or `finish`, and a `ProcessFault` of any method, is a fault of the process
-  itself: the session ends in Error (rule 22).
-- Any other exception of `work` is blamed on a record: the chunk is halved until the record is alone, and that one fails
-  with the reason RECORD_FAULT (rule 28). Only when all of at least `PROCESS_FAULT_FROM` records of a chunk fail like this
-  the process itself is at fault, and the session ends in Error.
+- Every method may be called again for the same session, and on another host: after a crash, a lost lease, a
+  resume or a retry. So the effect of a record has to be idempotent by its business fact (process, account or
+  plan instance, billing period ...), never by the attempt (rule 27).
+- `prepare` and `select` run one after the other on one worker; `work` runs for many chunks at once, on any
+  workers; `finish` runs when every record has been worked.
+- What can't be reached is a `TransientFault` (gRPC UNAVAILABLE and a database that is away count as one): the
+  step or the chunk is tried again with back-off for a bounded time, then the session ends in Error.
+- Any other exception of `prepare`, `select` or `finish`, and a `ProcessFault` of any method, is a fault of
+  the process itself: the session ends in Error (rule 22).
+- Any other exception of `work` is blamed on a record: the chunk is halved until the record is alone, and that
+  one fails with the reason RECORD_FAULT (rule 28). Only when all of at least `PROCESS_FAULT_FROM` records of
+  a chunk fail like this the process itself is at fault, and the session ends in Error.
 """
 
 from abc import ABC, abstractmethod
@@ -34,11 +35,11 @@ WORKER_LOST: Final = "WORKER_LOST"
 """Its work took the worker down, again and again."""
 
 
-class ProcessFault(Exception):
+class ProcessFault(Exception):  # noqa: N818  # a fault of the process, as rule 22 calls it
     """The process itself can't do its work; the message tells an operator what to do about it."""
 
 
-class TransientFault(Exception):
+class TransientFault(Exception):  # noqa: N818  # and one that passes
     """Something that the process needs can't be reached now; the message says what."""
 
 
@@ -109,8 +110,8 @@ class JobNames:
 class ProcessContext:
     """The session that a process works for, and what it works with.
 
-    actor: who asked for the session; interrupted: whether it is to stop, for a loop of its own that takes long.
-    file_name: the file that it loads, or "".
+    actor: who asked for the session; interrupted: whether it is to stop, for a loop of its own that takes
+    long. file_name: the file that it loads, or "".
     """
 
     client_no: int
