@@ -103,13 +103,14 @@ clean: ## Remove what make made
 
 $(VENV_READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Tallybook needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+		found=$$($(PYTHON) --version 2>/dev/null || echo "not a Python"); \
+		echo "Tallybook needs Python 3.11 or newer, and $(PYTHON) is $$found." >&2; \
 		echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
 $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml stubs/pyproject.toml | $(VENV_READY)
-	@echo "installing what Tallybook runs on (a minute or two, only the first time) ..."
+	@echo "installing what Tallybook runs on (a minute or so the first time) ..."
 	@$(PIP_INSTALL_LOCKED) -r requirements-build.lock
 	@$(PIP_INSTALL_LOCKED) -r requirements.lock
 	@$(PIP_INSTALL_OURS)
@@ -117,7 +118,7 @@ $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml stubs/pypro
 
 # The development lock contains the runtime lock, so it counts for both.
 $(DEVELOPMENT): requirements-dev.lock requirements.lock requirements-build.lock pyproject.toml stubs/pyproject.toml | $(VENV_READY)
-	@echo "installing what Tallybook is developed with (a minute or two, only the first time) ..."
+	@echo "installing what Tallybook is developed with (a minute or so the first time) ..."
 	@$(PIP_INSTALL_LOCKED) -r requirements-build.lock
 	@$(PIP_INSTALL_LOCKED) -r requirements-dev.lock
 	@$(PIP_INSTALL_OURS)
