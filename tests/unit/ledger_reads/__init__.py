@@ -1,0 +1,1 @@
+"""The rules beneath the ledger's reads."""
