@@ -7,14 +7,14 @@ from typing import Final
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
-from tallybook.audit.v1.audit_event_pb2 import AuditEvent, BatchChunkSettled, BatchSessionChanged
-from tallybook.batch.v1.batch_pb2 import BatchRecord
 
 from audit_service.rules.leaf_hash import leaf_hash
 from audit_service.rules.projection import Recency, RecordResult, SessionSnapshot
 from audit_service.rules.search_text import storable
 from service_kit.dates import date_from_proto, instant_from_proto
 from service_kit.errors import DomainError
+from tallybook.audit.v1.audit_event_pb2 import AuditEvent, BatchChunkSettled, BatchSessionChanged
+from tallybook.batch.v1.batch_pb2 import BatchRecord
 
 _Told = tuple[SessionSnapshot | None, tuple[RecordResult, ...]]
 

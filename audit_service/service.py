@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from tallybook.audit.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
-
 from audit_service.authorisation import AUTHORISATION
 from audit_service.sequencer import running_sequencer
 from audit_service.servicers.audit import AuditServicer
@@ -13,6 +11,7 @@ from audit_service.settings import AuditSettings
 from audit_service.store_search import AuditSearch
 from service_kit.database import create_engine
 from service_kit.server import ServiceDefinition
+from tallybook.audit.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 
 
 @asynccontextmanager

@@ -4,9 +4,6 @@ from collections.abc import Collection, Iterable
 from datetime import date
 
 import grpc
-from tallybook.audit.v1 import audit_pb2, audit_pb2_grpc
-from tallybook.audit.v1.audit_event_pb2 import AuditEvent
-from tallybook.batch.v1.batch_pb2 import BatchRecord, BatchSession
 
 from audit_service.events import InvalidEventError, ReadEvent, read_event
 from audit_service.rules.date_range import DateRange
@@ -26,6 +23,9 @@ from service_kit.dates import date_from_proto, instant_to_proto
 from service_kit.errors import DomainError, ErrorKind
 from service_kit.paging import page_size, page_start, page_token
 from service_kit.principal import AllClients, current_principal
+from tallybook.audit.v1 import audit_pb2, audit_pb2_grpc
+from tallybook.audit.v1.audit_event_pb2 import AuditEvent
+from tallybook.batch.v1.batch_pb2 import BatchRecord, BatchSession
 
 _DEFAULT_PAGE_SIZE = 100
 

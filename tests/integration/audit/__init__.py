@@ -1,0 +1,1 @@
+"""The audit service, tested on PostgreSQL and over gRPC."""

@@ -1,0 +1,1 @@
+"""The rules of the audit service, tested without a database."""
