@@ -1,0 +1,1 @@
+"""The rules of billing: periods, invoices, rating, collection, dunning, activity files."""
