@@ -1,13 +1,11 @@
-"""Who may call what: a table with one row for each RPC. What is not in the table can't be called, nor
-started.
-"""
+"""Who may call what: a table with a row for each RPC. A missing row keeps the server from starting."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from service_kit.errors import DomainError, ErrorKind, SharedReason
@@ -18,22 +16,24 @@ class ClientScope(Enum):
     """How a call is bound to the clients that the caller may act for."""
 
     FROM_REQUEST = auto()
-    """The request, or each message of a client stream that has one set, names a `client_no`; it must be
-    allowed.
-    """
+    """The request names its client, and the caller must be allowed to act for it. In a client stream the
+    first message names it, and each further one that names one is checked too."""
     NONE = auto()
     """The RPC belongs to no client, or its servicer asks `current_principal().require_client` itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may call one RPC: anybody with one of `roles`, within `client_scope`. `public` needs no
-    credential.
+    """Who may call one RPC: anybody with one of `roles`, within `client_scope`.
+
+    public: nobody is asked who they are.
+    client_field: where a request names its client, when not at the top: "file.client_no".
     """
 
     roles: frozenset[str] = field(default_factory=frozenset)
     client_scope: ClientScope = ClientScope.FROM_REQUEST
     public: bool = False
+    client_field: str = "client_no"
 
     def __post_init__(self) -> None:
         if self.public and (self.roles or self.client_scope is not ClientScope.NONE):
@@ -43,14 +43,15 @@ class Rule:
 
     def require_role(self, principal: Principal, method: str) -> None:
         """DomainError PERMISSION_DENIED, reason ROLE_MISSING, when the principal has none of the roles."""
-        if self.roles.isdisjoint(principal.roles) and principal.roles.isdisjoint(self.roles):
-            acceptable = ", ".join(sorted(self.roles))
-            raise DomainError(
-                ErrorKind.PERMISSION_DENIED,
-                SharedReason.ROLE_MISSING,
-                f"{principal.subject} may not call {method}: it needs one of the roles {acceptable}",
-                metadata={"method": method, "acceptable_roles": acceptable},
-            )
+        if any(role in principal.roles for role in self.roles):
+            return
+        acceptable = ", ".join(sorted(self.roles))
+        raise DomainError(
+            ErrorKind.PERMISSION_DENIED,
+            SharedReason.ROLE_MISSING,
+            f"{principal.subject} may not call {method}: it needs one of the roles {acceptable}",
+            metadata={"method": method, "acceptable_roles": acceptable},
+        )
 
 
 PUBLIC: Final = Rule(client_scope=ClientScope.NONE, public=True)
@@ -65,15 +66,11 @@ INFRASTRUCTURE_RULES: Final[Mapping[str, Rule]] = {
 
 
 class AuthorisationError(Exception):
-    """The table and the contracts don't match; the message names every RPC concerned. The server must not
-    start.
-    """
+    """The table and the contracts don't match, so the server must not start; the message names every RPC."""
 
 
 class AuthorisationTable:
-    """The rules of a service by full method name, e.g.
-    "/tallybook.ledger.v1.LedgerService/PostTransactions".
-    """
+    """The rules of a service by the path of the RPC, "/tallybook.ledger.v1.LedgerService/GetAccount"."""
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
         self._rules = dict(rules)
@@ -85,37 +82,38 @@ class AuthorisationTable:
         """This table and further rows."""
         return AuthorisationTable({**self._rules, **rules})
 
-    def rule_of(self, method: str) -> Rule | None:
-        """The rule of a full method name; None means that nobody may call it."""
-        return self._rules.get(method)
+    def rule_of(self, path: str) -> Rule | None:
+        """The rule of an RPC; None means that nobody may call it."""
+        return self._rules.get(path)
 
     def check(self, services: Iterable[str], pool: DescriptorPool) -> None:
-        """Raise AuthorisationError unless the rows are exactly the RPCs of `services` (full names), and fit
-        them.
-        """
-        methods = {_path(method): method for service in services for method in _methods(pool, service)}
-        faults = [f"{method} has no rule" for method in methods if method not in self._rules]
-        faults += [
-            f"{method} has a rule but is no RPC of this server"
-            for method in self._rules
-            if method not in methods
-        ]
-        faults += [
-            f"{path} takes its client from the request, but {method.input_type.full_name} has no client_no"
-            for path, method in methods.items()
-            if path in self._rules
-            and self._rules[path].client_scope is ClientScope.FROM_REQUEST
-            and "client_no" not in method.input_type.fields_by_name
-        ]
+        """AuthorisationError unless the rows are the RPCs of `services` (full names), no more and no less."""
+        methods = methods_of(services, pool)
+        faults = [f"{path} has no rule" for path in methods if path not in self._rules]
+        for path, rule in self._rules.items():
+            if path not in methods:
+                faults.append(f"{path} has a rule but is no RPC of this server")
+            elif rule.client_scope is ClientScope.FROM_REQUEST:
+                request = methods[path].input_type
+                if not _has_field(request, rule.client_field):
+                    faults.append(
+                        f"{path} takes its client from {rule.client_field}, not in {request.full_name}"
+                    )
         if faults:
-            raise AuthorisationError(
-                "the authorisation table does not fit the contracts: " + "; ".join(sorted(faults))
-            )
+            raise AuthorisationError("the authorisation table does not fit: " + "; ".join(sorted(faults)))
 
 
-def _methods(pool: DescriptorPool, service: str) -> list[MethodDescriptor]:
-    return list(pool.FindServiceByName(service).methods)
+def methods_of(services: Iterable[str], pool: DescriptorPool) -> dict[str, MethodDescriptor]:
+    """The RPCs of services, given by their full names, by path."""
+    return {
+        f"/{service}/{method.name}": method
+        for service in services
+        for method in pool.FindServiceByName(service).methods
+    }
 
 
-def _path(method: MethodDescriptor) -> str:
-    return f"/{method.containing_service.full_name}/{method.name}"
+def _has_field(message: Descriptor | None, path: str) -> bool:
+    name, _, rest = path.partition(".")
+    if message is None or name not in message.fields_by_name:
+        return False
+    return not rest or _has_field(message.fields_by_name[name].message_type, rest)

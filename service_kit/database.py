@@ -1,27 +1,101 @@
-"""PostgreSQL, as every service reaches it: SQLAlchemy Core on asyncpg, with time limits and without
-surprises.
-"""
+"""PostgreSQL, as every service reaches it: SQLAlchemy Core on asyncpg, with time limits and no surprises."""
 
+import asyncio
+import random
 from collections.abc import Mapping
+from typing import Any, Final
 
-import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import asyncpg
+import structlog
+from sqlalchemy import event, exc
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from service_kit.settings import ServiceSettings
 
+_log = structlog.get_logger()
+
+_CONNECT_TIMEOUT_SECONDS: Final = 10.0
+_POOL_WAIT_SECONDS: Final = 10.0
+
 
 class DatabaseUnavailableError(Exception):
-    """The database did not accept a connection in time; the message says where and what it said."""
+    """The database did not accept a connection in time; the message says what it, or the network, said."""
 
 
 def create_engine(settings: ServiceSettings, *, name: str, pool_size: int | None = None) -> AsyncEngine:
     """An engine on `settings.database_url`; `name` is the application_name that pg_stat_activity shows.
 
-    Connects lazily. Statements are cancelled by the server after `statement_timeout_seconds`. A connection
-    that the server closed while it was idle (a restart) is noticed when it is taken out of the pool, without
-    a round trip.
+    Connects lazily; DatabaseUnavailableError when that fails. Statements are cancelled by the server after
+    `statement_timeout_seconds`. A connection that the server closed while it was idle (a restart) is noticed
+    when it is taken out of the pool, without a round trip.
     """
-    raise NotImplementedError
+    return engine_on(
+        settings.database_url,
+        name=name,
+        pool_size=pool_size or settings.database_pool_size,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+    )
+
+
+def engine_on(
+    database_url: str, *, name: str, pool_size: int = 5, statement_timeout_seconds: float = 30.0
+) -> AsyncEngine:
+    """`create_engine` for who has a URL and no settings: migrations, tools, tests."""
+    arguments = connect_arguments(database_url, name, statement_timeout_seconds)
+
+    async def connect(*_: object, **driver_arguments: Any) -> asyncpg.Connection:
+        return await _connect({**arguments, **driver_arguments})
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_SECONDS,
+    )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def discard_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
+        # asyncpg sees the end of the socket as soon as the server goes away, so no ping is needed to find
+        # out.
+        if dbapi_connection.driver_connection.is_closed():
+            raise exc.DisconnectionError("closed by the server while it was idle")
+
+    return engine
+
+
+async def create_pool(settings: ServiceSettings, *, name: str, size: int | None = None) -> asyncpg.Pool:
+    """A pool of plain asyncpg connections with the same limits, for a hot path that needs no SQLAlchemy."""
+    arguments = connect_arguments(settings.database_url, name, settings.statement_timeout_seconds)
+    size = size or settings.database_pool_size
+
+    async def connect(*_: object, **driver_arguments: Any) -> asyncpg.Connection:
+        return await _connect({**arguments, **driver_arguments})
+
+    return await asyncpg.create_pool(min_size=0, max_size=size, connect=connect)
+
+
+def connect_arguments(
+    database_url: str, name: str, statement_timeout_seconds: float = 30.0
+) -> Mapping[str, Any]:
+    """The arguments of asyncpg.connect for a libpq URL, with the limits that every connection of ours has."""
+    limit_ms = str(int(statement_timeout_seconds * 1000))
+    return {
+        "dsn": database_url,
+        "timeout": _CONNECT_TIMEOUT_SECONDS,
+        # The server's limit comes first; this one is for a server that vanished without closing the socket.
+        "command_timeout": statement_timeout_seconds + 5,
+        "server_settings": {
+            "application_name": name,
+            "statement_timeout": limit_ms,
+            # Who was frozen or cut off in a transaction must not hold its locks for ever.
+            "idle_in_transaction_session_timeout": limit_ms,
+            "client_connection_check_interval": "10000",
+            "timezone": "UTC",
+            # Our statements are short: compiling them costs more than running them.
+            "jit": "off",
+        },
+    }
 
 
 async def raw_connection(connection: AsyncConnection) -> asyncpg.Connection:
@@ -30,16 +104,48 @@ async def raw_connection(connection: AsyncConnection) -> asyncpg.Connection:
     SQLAlchemy begins a transaction only with its first statement. So if `connection` is in one that has not
     reached the server yet, this begins it there: else the driver's statements would commit one by one.
     """
-    raise NotImplementedError
+    pooled = await connection.get_raw_connection()
+    driver = pooled.driver_connection
+    assert isinstance(driver, asyncpg.Connection)
+    if connection.in_transaction() and not driver.is_in_transaction():
+        await connection.exec_driver_sql("SELECT 1")
+        assert driver.is_in_transaction(), "SQLAlchemy has not begun the transaction"
+    return driver
 
 
 async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
-    """Return once the database accepts connections; DatabaseUnavailableError after `seconds` of trying."""
-    raise NotImplementedError
+    """Return once the database accepts connections; DatabaseUnavailableError after `seconds` of trying.
 
-
-def asyncpg_arguments(database_url: str) -> Mapping[str, object]:
-    """`database_url` (a libpq URL) as the arguments of asyncpg.connect or create_pool, for who needs no
-    SQLAlchemy.
+    A wrong password, role or database name is no reason to wait: asyncpg's own error is raised at once.
     """
-    raise NotImplementedError
+    give_up_at = asyncio.get_running_loop().time() + seconds
+    said: str | None = None
+    while True:
+        try:
+            async with engine.connect() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        except DatabaseUnavailableError as failure:
+            left = give_up_at - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise
+            if str(failure) != said:
+                said = str(failure)
+                _log.info("waiting for the database", seconds_left=round(left, 1), cause=said)
+            # Jitter, so that services that started together do not knock together.
+            await asyncio.sleep(min(left, random.uniform(0.1, 0.5)))  # noqa: S311
+        else:
+            return
+
+
+async def _connect(arguments: Mapping[str, Any]) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(**arguments)
+    except (OSError, TimeoutError, asyncpg.PostgresConnectionError) as failure:
+        raise DatabaseUnavailableError(
+            f"the database can't be reached: {failure or 'no answer'}"
+        ) from failure
+    except asyncpg.PostgresError as failure:
+        # Starting up, shutting down, out of connection slots: it is there, and will take us later.
+        if failure.sqlstate in {"57P03", "57P01", "57P02", "53300"}:
+            raise DatabaseUnavailableError(f"the database takes no connections: {failure}") from failure
+        raise

@@ -43,6 +43,10 @@ class SharedReason(StrEnum):
     grows.
     """
 
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:
+        return name  # the wire wants the name as it is written, StrEnum's default is lower case
+
     INVALID_REQUEST = auto()
     """A field breaks the rule that the contract writes on it."""
     INVALID_PAGE_TOKEN = auto()
@@ -56,14 +60,11 @@ class SharedReason(StrEnum):
     CLIENT_NOT_ALLOWED = auto()
     DEADLINE_EXCEEDED = auto()
     DATABASE_UNAVAILABLE = auto()
+    DEPENDENCY_UNAVAILABLE = auto()
     CONCURRENT_CHANGE = auto()
     SERVICE_STARTING = auto()
     SERVICE_STOPPING = auto()
     INTERNAL = auto()
-
-    @staticmethod
-    def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:
-        return name  # the wire wants the name as it is written, StrEnum's default is lower case
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,56 @@
-"""The life of a server: settings, health, reflection, interceptors, signals, draining. The same for each
-service.
-"""
+"""The life of a server, the same for each service: start, say so (health, reflection), serve, drain."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, Generic, TypeVar, cast
 
+import asyncpg
 import grpc
+import prometheus_client
+import structlog
+import uvloop
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+from sqlalchemy.exc import DBAPIError
 
-from service_kit.authorisation import AuthorisationTable
-from service_kit.settings import ServiceSettings
+from service_kit.authentication import KeyFileError, TokenVerifier
+from service_kit.authorisation import (
+    INFRASTRUCTURE_RULES,
+    AuthorisationError,
+    AuthorisationTable,
+    methods_of,
+)
+from service_kit.calls import CallInterceptor, Method
+from service_kit.database import DatabaseUnavailableError, create_engine, wait_for_database
+from service_kit.migrations import MigrationError, require_head
+from service_kit.settings import EX_CONFIG, ServiceSettings
 
 SettingsType = TypeVar("SettingsType", bound=ServiceSettings)
 Servicers = TypeVar("Servicers")
+
+_log = structlog.get_logger()
+
+EX_UNAVAILABLE: Final = 69
+EX_SOFTWARE: Final = 70
+
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+# Who watches the health of a server stays as long as the server.
+_INFRASTRUCTURE_DEADLINES: Final[Mapping[str, float | None]] = {"/grpc.health.v1.Health/Watch": None}
+_HEALTH: Final = "grpc.health.v1.Health"
+_UNTIL_MIGRATED_PAUSE_SECONDS: Final = 0.5
+# Calls that were cut when the drain time was over still have to leave their frames.
+_LAST_FRAMES_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +60,16 @@ class ServiceDefinition(Generic[SettingsType, Servicers]):
     name: "ledger"; names logs, metrics and database connections.
     error_domain: the domain of google.rpc.ErrorInfo, "ledger.tallybook".
     package: the Python package that holds `tables` and `migrations`, "ledger_service"; None without a
-    database. grpc_services: full names of the gRPC services it serves, "tallybook.ledger.v1.LedgerService".
+    database.
+    grpc_services: full names of the gRPC services it serves, "tallybook.ledger.v1.LedgerService".
     settings: its settings class.
     authorisation: one row for each RPC of `grpc_services`; health and reflection are added by the server.
     lifespan: `lifespan(settings)` opens what the servicers need, yields them, and closes it after the last
-        call ended. It runs after the database accepts connections and has the right schema, while health says
-        NOT_SERVING and every call is answered UNAVAILABLE.
-    add_servicers: registers what lifespan yielded: add_LedgerServiceServicer_to_server(servicers.ledger,
-    server). deadlines: seconds by full method name where the default does not fit; None for a stream that
-        never ends by itself, which is cut at once (UNAVAILABLE, SERVICE_STOPPING) when the server drains.
+        call ended. It runs after the database accepts connections and has the right schema, while health
+        says NOT_SERVING and every call is answered UNAVAILABLE, reason SERVICE_STARTING.
+    add_servicers: registers what lifespan yielded: `add_LedgerServiceServicer_to_server(servicers, server)`.
+    deadlines: seconds by the path of an RPC where the default does not fit; None for a stream that never ends
+        by itself, which is cut (UNAVAILABLE, SERVICE_STOPPING) as soon as the server drains.
     """
 
     name: str
@@ -41,17 +79,397 @@ class ServiceDefinition(Generic[SettingsType, Servicers]):
     settings: type[SettingsType]
     authorisation: AuthorisationTable
     lifespan: Callable[[SettingsType], AbstractAsyncContextManager[Servicers]]
-    add_servicers: Callable[[grpc.aio.Server, Servicers], None]
+    add_servicers: Callable[[Servicers, grpc.aio.Server], None]
     deadlines: Mapping[str, float | None] = field(default_factory=dict)
 
 
-async def serve(definition: ServiceDefinition[SettingsType, Servicers], settings: SettingsType) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status: 0 after a clean drain, 78 when the configuration is
-    refused.
+class StartError(Exception):
+    """The server can't start; one line for each reason, and the exit status."""
+
+    def __init__(self, exit_status: int, *reasons: str) -> None:
+        super().__init__("\n".join(reasons))
+        self.exit_status = exit_status
+        self.reasons = reasons
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that answers calls. port: the one it is bound to, also when the system chose it."""
+
+    port: int
+
+
+def run(
+    definition: ServiceDefinition[SettingsType, Servicers],
+    settings: SettingsType,
+    *,
+    wait_for_migrations: bool = False,
+) -> int:
+    """`serve` on a new uvloop event loop. Why it can't start goes to standard error, one line a reason."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(serve(definition, settings, wait_for_migrations=wait_for_migrations))
+    except StartError as refusal:
+        for reason in refusal.reasons:
+            sys.stderr.write(f"{definition.name}: {reason}\n")
+        return refusal.exit_status
+
+
+async def serve(
+    definition: ServiceDefinition[SettingsType, Servicers],
+    settings: SettingsType,
+    *,
+    wait_for_migrations: bool = False,
+) -> int:
+    """Serve until SIGTERM or SIGINT, drain, and return the exit status. StartError when it can't start.
+
+    0 after a stop that was asked for, also while starting; EX_SOFTWARE when a task of the lifespan failed. A
+    second signal ends the process at once.
     """
-    raise NotImplementedError
+    with StopSignals(watch_parent=settings.stop_with_parent) as stop:
+        try:
+            async with running_server(definition, settings, wait_for_migrations=wait_for_migrations):
+                stop.cancels_nothing_from_now_on()
+                await stop.wait()
+        except StartError:
+            raise
+        except asyncio.CancelledError:
+            if not stop.requested:
+                raise
+        except Exception:  # noqa: BLE001  # whatever a task of the lifespan died of
+            _log.exception("the service failed")
+            return EX_SOFTWARE
+        _log.info("stopped")
+        return 0
 
 
-def run(definition: ServiceDefinition[SettingsType, Servicers], settings: SettingsType) -> int:
-    """`serve` on a new uvloop event loop."""
-    raise NotImplementedError
+@asynccontextmanager
+async def running_server(
+    definition: ServiceDefinition[SettingsType, Servicers],
+    settings: SettingsType,
+    *,
+    wait_for_migrations: bool = False,
+) -> AsyncIterator[RunningServer]:
+    """A server inside of this process, without signals: it serves within the block, and drains at its end.
+
+    Draining: health says NOT_SERVING, new calls are refused, running ones have `drain_seconds` to finish,
+    and then the lifespan closes what it opened. StartError when it can't start.
+    """
+    interceptor = _interceptor(definition, settings)
+    server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
+    health = await _add_infrastructure(server, definition.grpc_services)
+    port = _bind(server, settings)
+    with _metrics(settings):
+        # It answers from now on: probes with NOT_SERVING, everybody else with SERVICE_STARTING.
+        await server.start()
+        try:
+            await _prepare_database(definition, settings, wait_for_migrations=wait_for_migrations)
+            async with definition.lifespan(settings) as servicers:
+                definition.add_servicers(servicers, _late_registration(server))
+                await _set_health(health, definition.grpc_services, serving=True)
+                _announce(definition, settings, port)
+                try:
+                    yield RunningServer(port)
+                finally:
+                    _log.info("draining")
+                    await health.enter_graceful_shutdown()
+                    interceptor.cut_endless()
+                    await server.stop(settings.drain_seconds)
+                    await _wait_for_last_frames(interceptor)
+        finally:
+            await server.stop(0)
+
+
+class StopSignals:
+    """SIGTERM, SIGINT, and the end of the parent process, as something to wait for.
+
+    While the server starts, a signal cancels the task that entered the block: nothing is there to be
+    drained. The second signal ends the process at once, as if it had never been caught.
+    """
+
+    def __init__(self, *, watch_parent: bool) -> None:
+        """watch_parent: the end of standard input, a pipe that the parent holds, counts as a signal."""
+        self._watch_parent = watch_parent
+        self._event = asyncio.Event()
+        self._starting: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> "StopSignals":
+        self._loop = asyncio.get_running_loop()
+        self._starting = asyncio.current_task()
+        for number in _STOP_SIGNALS:
+            self._loop.add_signal_handler(number, self._caught, number)
+        if self._watch_parent:
+            self._loop.add_reader(sys.stdin.fileno(), self._read_parent)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in _STOP_SIGNALS:
+            self._loop.remove_signal_handler(number)
+        self._unwatch_parent()
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody asked for the stop."""
+        return self._event.is_set()
+
+    def cancels_nothing_from_now_on(self) -> None:
+        """The server has started: it is drained, not cancelled."""
+        self._starting = None
+
+    async def wait(self) -> None:
+        """Return once the stop was asked for."""
+        await self._event.wait()
+
+    def _caught(self, number: signal.Signals) -> None:
+        if self._event.is_set():
+            _log.warning("stopping at once, on a second signal", signal=number.name)
+            self._loop.remove_signal_handler(number)
+            os.kill(os.getpid(), number)
+            return
+        self._request(number.name)
+
+    def _read_parent(self) -> None:
+        if os.read(sys.stdin.fileno(), 4096):
+            return
+        self._unwatch_parent()
+        if not self._event.is_set():
+            self._request("the parent process ended")
+
+    def _unwatch_parent(self) -> None:
+        if self._watch_parent:
+            self._watch_parent = False
+            self._loop.remove_reader(sys.stdin.fileno())
+
+    def _request(self, cause: str) -> None:
+        _log.info("stopping", cause=cause)
+        self._event.set()
+        if self._starting is not None:
+            self._starting.cancel()
+
+
+def check_configuration(
+    definition: ServiceDefinition[SettingsType, Servicers], settings: SettingsType
+) -> TokenVerifier | None:
+    """StartError for all that can be known to be wrong before anything is opened; returns the verifier."""
+    faults = settings.serving_faults()
+    if faults:
+        raise StartError(EX_CONFIG, *faults)
+    pool = descriptor_pool.Default()
+    try:
+        definition.authorisation.check(definition.grpc_services, pool)
+        if settings.tls_certificate_file is not None:
+            _check_certificate(settings)
+        return _verifier(settings)
+    except (AuthorisationError, KeyFileError) as fault:
+        raise StartError(EX_CONFIG, str(fault)) from fault
+
+
+def _interceptor(
+    definition: ServiceDefinition[SettingsType, Servicers], settings: SettingsType
+) -> CallInterceptor:
+    verifier = check_configuration(definition, settings)
+    table = definition.authorisation.including(INFRASTRUCTURE_RULES)
+    deadlines = {**definition.deadlines, **_INFRASTRUCTURE_DEADLINES}
+    services = (*definition.grpc_services, _HEALTH, reflection.SERVICE_NAME)
+    methods = {}
+    for path, descriptor in methods_of(services, descriptor_pool.Default()).items():
+        rule = table.rule_of(path)
+        if rule is None:
+            continue  # of the infrastructure, newer than our table: nobody may call it
+        streams = descriptor.client_streaming or descriptor.server_streaming
+        default = settings.default_stream_deadline_seconds if streams else settings.default_deadline_seconds
+        methods[path] = Method.of(path, descriptor, rule, deadlines.get(path, default))
+    unknown = set(definition.deadlines) - set(methods)
+    if unknown:
+        raise StartError(EX_CONFIG, f"deadlines name no RPC of this server: {', '.join(sorted(unknown))}")
+    return CallInterceptor(
+        error_domain=definition.error_domain,
+        methods=methods,
+        verifier=verifier,
+        development_principal=settings.development_principal,
+    )
+
+
+def _verifier(settings: ServiceSettings) -> TokenVerifier | None:
+    if settings.token_public_key_file is None:
+        return None
+    assert settings.token_issuer is not None, "checked by serving_faults"
+    assert settings.token_audience is not None, "checked by serving_faults"
+    return TokenVerifier(
+        key_file=settings.token_public_key_file,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        algorithm=settings.token_algorithm,
+    )
+
+
+def _check_certificate(settings: ServiceSettings) -> None:
+    """gRPC would say no more than that it could not bind; ssl says what is wrong with the files."""
+    assert settings.tls_certificate_file is not None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            settings.tls_certificate_file, settings.tls_key_file
+        )
+    except (ssl.SSLError, OSError) as fault:
+        variables = f"{settings.variable('tls_certificate_file')}, {settings.variable('tls_key_file')}"
+        raise StartError(EX_CONFIG, f"{variables}: no certificate with its key: {fault}") from fault
+
+
+def _options(settings: ServiceSettings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        # Two servers on one port would share its calls by chance. Replicas belong on ports, or hosts, of
+        # their own.
+        ("grpc.so_reuseport", 0),
+        # Our clients ask every 30 s whether a silent connection lives (see channels); by default that is
+        # abuse.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+
+
+async def _add_infrastructure(server: grpc.aio.Server, services: tuple[str, ...]) -> HealthServicer:
+    health = HealthServicer()
+    await _set_health(health, services, serving=False)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection((*services, _HEALTH, reflection.SERVICE_NAME), server)
+    return health
+
+
+def _late_registration(server: grpc.aio.Server) -> grpc.aio.Server:
+    """`server` for the generated `add_..._to_server`, which registers each method twice.
+
+    A running server takes generic handlers, but warns about registered ones. The interceptor finds a method
+    once and keeps it, so the quicker look-up of the latter is of no use to us.
+    """
+    registrar = SimpleNamespace(
+        add_generic_rpc_handlers=server.add_generic_rpc_handlers,
+        add_registered_method_handlers=lambda _service, _handlers: None,
+    )
+    return cast(grpc.aio.Server, registrar)
+
+
+async def _set_health(
+    health: HealthServicer,
+    services: tuple[str, ...],
+    *,
+    serving: bool,
+) -> None:
+    statuses = health_pb2.HealthCheckResponse
+    status = statuses.SERVING if serving else statuses.NOT_SERVING
+    for name in ("", *services):
+        await health.set(name, status)
+
+
+def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.port}"
+    _check_address_is_free(settings)
+    try:
+        if settings.tls_certificate_file is None:
+            port = server.add_insecure_port(address)
+        else:
+            assert settings.tls_key_file is not None, "checked by serving_faults"
+            pair = (settings.tls_key_file.read_bytes(), settings.tls_certificate_file.read_bytes())
+            port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+    except RuntimeError as fault:
+        raise StartError(
+            EX_CONFIG, f"{settings.variable('port')}: can't bind to {address}: {fault}"
+        ) from fault
+    if settings.port_file is not None:
+        _write_whole(settings.port_file, f"{port}\n")
+    return port
+
+
+def _check_address_is_free(settings: ServiceSettings) -> None:
+    """Fail in one line of our own: gRPC writes several, and an error without a cause."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as fault:
+        variables = f"{settings.variable('host')}, {settings.variable('port')}"
+        where = f"{settings.host}:{settings.port}"
+        raise StartError(EX_CONFIG, f"{variables}: can't listen on {where}: {fault.strerror}") from fault
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Who waits for the file must never read half of it."""
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    fresh.write_text(text)
+    fresh.replace(file)
+
+
+@contextmanager
+def _metrics(settings: ServiceSettings) -> Iterator[None]:
+    if not settings.metrics_port:
+        yield
+        return
+    try:
+        exporter, thread = prometheus_client.start_http_server(settings.metrics_port, addr=settings.host)
+    except OSError as fault:
+        variable = settings.variable("metrics_port")
+        raise StartError(
+            EX_CONFIG, f"{variable}: can't listen on {settings.metrics_port}: {fault}"
+        ) from fault
+    try:
+        yield
+    finally:
+        exporter.shutdown()
+        exporter.server_close()
+        thread.join()
+
+
+async def _prepare_database(
+    definition: ServiceDefinition[SettingsType, Servicers],
+    settings: SettingsType,
+    *,
+    wait_for_migrations: bool,
+) -> None:
+    """Return once the database is there with the schema that this code needs; StartError when it is not."""
+    if definition.package is None:
+        return
+    engine = create_engine(settings, name=f"{definition.name} start", pool_size=1)
+    try:
+        await wait_for_database(engine, settings.database_wait_seconds)
+        while True:
+            try:
+                await require_head(definition.package, engine)
+            except MigrationError as fault:
+                if not wait_for_migrations:
+                    raise StartError(EX_CONFIG, str(fault)) from fault
+                await asyncio.sleep(_UNTIL_MIGRATED_PAUSE_SECONDS)
+            else:
+                return
+    except DatabaseUnavailableError as fault:
+        raise StartError(EX_UNAVAILABLE, f"{settings.variable('database_url')}: {fault}") from fault
+    except (asyncpg.PostgresError, DBAPIError) as fault:
+        raise StartError(EX_CONFIG, f"{settings.variable('database_url')}: {fault}") from fault
+    finally:
+        await engine.dispose()
+
+
+async def _wait_for_last_frames(interceptor: CallInterceptor) -> None:
+    """A call that was cut is over for gRPC before its frames are left, which use what is closed next."""
+    try:
+        async with asyncio.timeout(_LAST_FRAMES_SECONDS):
+            await interceptor.wait_until_idle()
+    except TimeoutError:
+        _log.warning("calls did not end after they were cut")
+
+
+def _announce(
+    definition: ServiceDefinition[SettingsType, Servicers], settings: SettingsType, port: int
+) -> None:
+    _log.info(
+        "serving",
+        address=f"{settings.host}:{port}",
+        services=list(definition.grpc_services),
+        tls=settings.tls_certificate_file is not None,
+        tokens=settings.token_public_key_file is not None,
+        development_principal=settings.development_principal,
+    )

@@ -1,0 +1,302 @@
+"""What happens to every call around its servicer: one interceptor, for all four kinds of RPC.
+
+In this order: the call gets its trace id; it is refused while the server starts; its caller is verified and
+must have a role; each request must name a client that the caller may act for, and keep the contract's field
+rules; a deadline limits it; what fails becomes a rich status; and at the end it is counted and logged, once.
+
+It is one interceptor and not a chain because it is on the way of every posting: gRPC awaits each interceptor
+of a chain anew for each call, whereas this one wraps each method once.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from operator import attrgetter
+from typing import Any, Final, NoReturn, TypeAlias
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+
+from service_kit.authentication import TokenVerifier
+from service_kit.authorisation import ClientScope, Rule
+from service_kit.call_record import CallRecord, MethodMeters, trace_id_of
+from service_kit.error_status import STATUS_CODES, STATUS_DETAILS_KEY, to_status
+from service_kit.errors import DomainError, ErrorKind, SharedReason
+from service_kit.failures import as_domain_error
+from service_kit.logs import CURRENT_TRACE_ID
+from service_kit.principal import CURRENT_PRINCIPAL, DEVELOPMENT_PRINCIPAL, Principal
+from service_kit.request_validation import require_valid
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+_TRACE_ID_KEY: Final = "x-trace-id"
+_STREAMING: Final = {False: "unary", True: "stream"}
+
+
+_STOPPING_ERROR: Final = DomainError(
+    ErrorKind.UNAVAILABLE,
+    SharedReason.SERVICE_STOPPING,
+    "the service is stopping: send the same request again, to another server or later",
+    retry_after=timedelta(seconds=1),
+)
+_TOO_LATE: Final = DomainError(
+    ErrorKind.DEADLINE_EXCEEDED,
+    SharedReason.DEADLINE_EXCEEDED,
+    "the call took longer than this server allows a call without a deadline: set a deadline, or ask for less",
+)
+
+
+async def _answer_that_we_start(_request: Any, _context: Context) -> NoReturn:
+    raise DomainError(
+        ErrorKind.UNAVAILABLE,
+        SharedReason.SERVICE_STARTING,
+        "the service is starting: send the same request again later",
+        retry_after=timedelta(seconds=1),
+    )
+
+
+# Of the most general kind and without codecs: it neither reads what it is asked nor answers anything but a
+# status.
+_STARTING: Final[Handler] = grpc.stream_stream_rpc_method_handler(_answer_that_we_start)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What is known of an RPC before it is called.
+
+    deadline: seconds, where the caller sets none; None for no limit.
+    """
+
+    path: str
+    rule: Rule
+    deadline: float | None
+    client_of: Callable[[Message], int] | None
+    request_id_of: Callable[[Message], str] | None
+    meters: MethodMeters
+
+    @classmethod
+    def of(cls, path: str, descriptor: MethodDescriptor, rule: Rule, deadline: float | None) -> "Method":
+        """The facts of an RPC, from its contract and from its row in the authorisation table."""
+        fields = descriptor.input_type.fields_by_name
+        from_request = rule.client_scope is ClientScope.FROM_REQUEST
+        return cls(
+            path=path,
+            rule=rule,
+            deadline=deadline,
+            client_of=attrgetter(rule.client_field) if from_request else None,
+            request_id_of=attrgetter("request_id") if "request_id" in fields else None,
+            meters=MethodMeters(path),
+        )
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Stands around every call; see the module.
+
+    verifier: None on a loopback server for development, where `development_principal` stands in.
+    """
+
+    def __init__(
+        self,
+        *,
+        error_domain: str,
+        methods: Mapping[str, Method],
+        verifier: TokenVerifier | None,
+        development_principal: bool,
+    ) -> None:
+        self._error_domain = error_domain
+        self._methods = methods
+        self._verifier = verifier
+        self._anonymous = DEVELOPMENT_PRINCIPAL if development_principal else None
+        self._wrapped: dict[str, Handler] = {}
+        self._running: set[CallRecord] = set()
+        self._endless: dict[CallRecord, asyncio.Task[Any]] = {}
+        self._cut: set[CallRecord] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """The handler of a call: wrapped once for each method, then found by its path."""
+        path = handler_call_details.method
+        wrapped = self._wrapped.get(path)
+        if wrapped is not None:
+            return wrapped
+        method = self._methods.get(path)
+        if method is None:
+            return None  # what has no rule does not exist: UNIMPLEMENTED, in gRPC's own words
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return self._wrap(method, _STARTING)
+        wrapped = self._wrapped[path] = self._wrap(method, handler)
+        return wrapped
+
+    def cut_endless(self) -> None:
+        """End the calls that never end by themselves, since the server is to stop: UNAVAILABLE."""
+        for call, task in list(self._endless.items()):
+            self._endless.pop(call)
+            self._cut.add(call)
+            task.cancel()
+
+    async def wait_until_idle(self) -> None:
+        """Return once no call is running."""
+        await self._idle.wait()
+
+    def _wrap(self, method: Method, handler: Handler) -> Handler:
+        """`handler` with everything around it; of the same kind, since gRPC encodes by kind."""
+        kind, inner = _kind_and_behaviour(handler)
+        request_streaming, response_streaming = handler.request_streaming, handler.response_streaming
+
+        async def serve(request: Any, context: Context) -> Any:
+            async def work(call: CallRecord) -> Any:
+                if request_streaming:
+                    admitted: Any = self._admitted(method, call, request)
+                else:
+                    admitted = request
+                    self._admit(method, call, request)
+                answer = inner(admitted, context)
+                if not response_streaming:
+                    return await answer
+                return await _stream(answer, context)
+
+            return await self._conduct(method, context, work)
+
+        wrapped: Handler = kind(serve, handler.request_deserializer, handler.response_serializer)
+        return wrapped
+
+    async def _conduct(
+        self, method: Method, context: Context, work: Callable[[CallRecord], Awaitable[Any]]
+    ) -> Any:
+        metadata = context.invocation_metadata() or ()
+        call = self._begin(method, context, metadata)
+        # A deadline of the caller's is gRPC's business: it cancels this task when it passes.
+        deadline = asyncio.timeout(method.deadline if context.time_remaining() is None else None)
+        try:
+            async with deadline:
+                if not method.rule.public:
+                    call.principal = self._verified(metadata)
+                    CURRENT_PRINCIPAL.set(call.principal)
+                    method.rule.require_role(call.principal, method.path)
+                answer = await work(call)
+        except (Exception, asyncio.CancelledError) as failure:  # noqa: BLE001  # nothing may leave as UNKNOWN
+            await self._refuse(call, context, _TOO_LATE if deadline.expired() else failure)
+        finally:
+            self._leave(call)
+        call.end(grpc.StatusCode.OK)
+        return answer
+
+    def _begin(self, method: Method, context: Context, metadata: Any) -> CallRecord:
+        trace_id = trace_id_of(metadata)
+        CURRENT_TRACE_ID.set(trace_id)
+        context.set_trailing_metadata(((_TRACE_ID_KEY, trace_id),))
+        call = CallRecord(method.path, method.meters, trace_id, quiet=method.rule.public)
+        self._running.add(call)
+        self._idle.clear()
+        if method.deadline is None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._endless[call] = task
+        return call
+
+    def _leave(self, call: CallRecord) -> None:
+        self._running.discard(call)
+        self._endless.pop(call, None)
+        self._cut.discard(call)
+        if not self._running:
+            self._idle.set()
+
+    def _verified(self, metadata: Iterable[tuple[str, Any]]) -> Principal:
+        for key, value in metadata:
+            if key == "authorization":
+                scheme, _, token = value.partition(" ")
+                if scheme.lower() == "bearer" and self._verifier is not None:
+                    return self._verifier.verify(token.strip())
+        if self._anonymous is not None:
+            return self._anonymous
+        raise DomainError(
+            ErrorKind.UNAUTHENTICATED,
+            SharedReason.CREDENTIALS_MISSING,
+            "a bearer token is required: send the metadata `authorization: Bearer <token>`",
+        )
+
+    def _admit(self, method: Method, call: CallRecord, request: Message) -> None:
+        if method.rule.public:
+            return
+        if method.request_id_of is not None:
+            call.request_id = method.request_id_of(request)
+        if method.client_of is not None:
+            self._admit_client(call, method.client_of(request))
+        require_valid(request)
+
+    def _admit_client(self, call: CallRecord, client_no: int) -> None:
+        # In a client stream, a message that names no client belongs to the one that the first message named.
+        if client_no or call.client_no is None:
+            call.client_no = client_no
+            assert call.principal is not None
+            call.principal.require_client(client_no)
+
+    async def _admitted(
+        self, method: Method, call: CallRecord, requests: AsyncIterator[Message]
+    ) -> AsyncIterator[Message]:
+        async for request in requests:
+            self._admit(method, call, request)
+            yield request
+
+    async def _refuse(self, call: CallRecord, context: Context, failure: BaseException) -> NoReturn:
+        if isinstance(failure, grpc.aio.AbortError):  # the servicer has answered: gRPC's own health does
+            call.end(context.code())
+            raise failure
+        if isinstance(failure, asyncio.CancelledError) and call not in self._cut:
+            # The caller has gone, or its deadline has passed: nobody is there to be answered.
+            call.end(
+                grpc.StatusCode.DEADLINE_EXCEEDED if _is_too_late(context) else grpc.StatusCode.CANCELLED
+            )
+            raise failure
+        refusal = _STOPPING_ERROR if call in self._cut else as_domain_error(failure)
+        code = STATUS_CODES[refusal.kind]
+        call.end(code, refusal, failure)
+        status = to_status(refusal, self._error_domain)
+        trailers: list[tuple[str, str | bytes]] = [
+            (_TRACE_ID_KEY, call.trace_id),
+            (STATUS_DETAILS_KEY, status.SerializeToString()),
+        ]
+        await context.abort(code, status.message, tuple(trailers))
+
+
+def _kind_and_behaviour(handler: Handler) -> tuple[Callable[..., Handler], Callable[[Any, Context], Any]]:
+    """The factory that makes handlers of this kind, and the servicer's method."""
+    name = f"{_STREAMING[handler.request_streaming]}_{_STREAMING[handler.response_streaming]}"
+    behaviour = getattr(handler, name)
+    assert inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour), (
+        f"{behaviour} is not async: a servicer must not block the loop"
+    )
+    return getattr(grpc, f"{name}_rpc_method_handler"), behaviour
+
+
+def _is_too_late(context: Context) -> bool:
+    remaining: float | None = (
+        context.time_remaining()
+    )  # None, whatever the stub says, where no deadline was set
+    return remaining is not None and remaining <= 0
+
+
+async def _stream(answer: Any, context: Context) -> None:
+    """Send what a servicer of a response stream yields; one that writes to the context itself is awaited.
+
+    It is sent from here, not yielded on: so a cancellation reaches this frame, and the servicer's `finally`
+    runs now instead of when the garbage collector finds its generator.
+    """
+    if not inspect.isasyncgen(answer):
+        await answer
+        return
+    async with aclosing(answer) as responses:
+        async for response in responses:
+            await context.write(response)

@@ -1,0 +1,1 @@
+"""The service kit on real sockets, signals and databases."""
