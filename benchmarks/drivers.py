@@ -1,7 +1,7 @@
-"""Compares the two PostgreSQL drivers at the posting path's work: binary COPY in durable commits, and a small query.
+"""Compares the two PostgreSQL drivers at the posting path's work: binary COPY in durable commits.
 
-Run: `python -m benchmarks.drivers`. It starts its own PostgreSQL in a temporary directory and prints a table; nothing is
-asserted, because the figures belong to the machine. docs/adr/0003 tells what follows from them.
+Run: `python -m benchmarks.drivers`. It starts its own PostgreSQL in a temporary directory and prints a table;
+nothing is asserted, because the figures belong to the machine. docs/adr/0003 tells what follows from them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,26 @@ MOST_COMMITS_A_ROUND = 400
 TABLE = """
 DROP TABLE IF EXISTS posted;
 CREATE TABLE posted (
-    event_no bigint PRIMARY KEY, client_no bigint, acct_no bigint, plan_instance_no bigint, transaction_type smallint,
-    source_no bigint, amount bigint, currency text, effective_date date, created_at timestamptz,
-    related_event_no bigint, comment text
+    event_no bigint PRIMARY KEY, client_no bigint, acct_no bigint, plan_instance_no bigint,
+    transaction_type smallint, source_no bigint, amount bigint, currency text, effective_date date,
+    created_at timestamptz, related_event_no bigint, comment text
 );
 CREATE INDEX ON posted (client_no, acct_no, event_no);
 """
-COLUMN_TYPES = "int8 int8 int8 int8 int2 int8 int8 text date timestamptz int8 text".split()
+COLUMN_TYPES = [
+    "int8",
+    "int8",
+    "int8",
+    "int8",
+    "int2",
+    "int8",
+    "int8",
+    "text",
+    "date",
+    "timestamptz",
+    "int8",
+    "text",
+]
 
 Row = tuple[object, ...]
 
