@@ -1,0 +1,52 @@
+"""Who may call what: one row for each RPC of the ledger."""
+
+from typing import Final
+
+from service_kit.authorisation import AuthorisationTable, ClientScope, Rule
+
+READER: Final = "reader"
+POSTER: Final = "poster"
+SUPPORT: Final = "support"
+DUNNING: Final = "dunning"
+
+# Who may write may read what it writes about.
+_READ: Final = Rule(roles=frozenset({READER, POSTER, SUPPORT, DUNNING}))
+_READ_OF_NO_CLIENT: Final = Rule(roles=_READ.roles, client_scope=ClientScope.NONE)
+_POST: Final = Rule(roles=frozenset({POSTER}))
+# Which types a draft may have depends on the roles, too: that is decided draft by draft (rule 19).
+_POST_ANY_TYPE: Final = Rule(roles=frozenset({POSTER, SUPPORT, DUNNING}))
+_ASSESS: Final = Rule(roles=frozenset({DUNNING}))
+
+_LEDGER: Final = "/tallybook.ledger.v1.LedgerService"
+_ACCOUNTS: Final = "/tallybook.ledger.v1.AccountService"
+_INVOICES: Final = "/tallybook.ledger.v1.InvoiceService"
+_VERIFICATION: Final = "/tallybook.ledger.v1.VerificationService"
+_TRANSACTION_TYPES: Final = "/tallybook.ledger.v1.TransactionTypeService"
+
+AUTHORISATION: Final = AuthorisationTable(
+    {
+        f"{_ACCOUNTS}/CreateAccount": _POST,
+        f"{_ACCOUNTS}/CreatePlanInstance": _POST,
+        f"{_ACCOUNTS}/GetAccount": _READ,
+        f"{_ACCOUNTS}/ListAccounts": _READ,
+        f"{_ACCOUNTS}/GetBalance": _READ,
+        f"{_ACCOUNTS}/BatchGetBalances": _READ,
+        f"{_ACCOUNTS}/ListAging": _READ,
+        f"{_ACCOUNTS}/GetStatement": _READ,
+        f"{_LEDGER}/PostTransactions": _POST_ANY_TYPE,
+        f"{_LEDGER}/RecordExternalPayment": _POST,
+        f"{_LEDGER}/RecordElectronicPayment": _POST,
+        f"{_LEDGER}/ApplyCashCredit": _POST,
+        f"{_LEDGER}/AssessDunningCharge": _ASSESS,
+        f"{_LEDGER}/VoidTransaction": _POST_ANY_TYPE,
+        f"{_LEDGER}/GetTransaction": _READ,
+        f"{_LEDGER}/ListTransactions": _READ,
+        f"{_INVOICES}/CreateInvoices": _POST,
+        f"{_INVOICES}/VoidInvoice": _POST,
+        f"{_INVOICES}/GetInvoice": _READ,
+        f"{_INVOICES}/ListInvoices": _READ,
+        f"{_VERIFICATION}/VerifyLedger": _READ,
+        f"{_VERIFICATION}/GetTrialBalance": _READ,
+        f"{_TRANSACTION_TYPES}/ListTransactionTypes": _READ_OF_NO_CLIENT,
+    }
+)

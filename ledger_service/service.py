@@ -1,0 +1,83 @@
+"""Where the ledger service is wired."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+
+from ledger_service.authorisation import AUTHORISATION
+from ledger_service.servicers.accounts import AccountServicer
+from ledger_service.servicers.invoices import InvoiceServicer
+from ledger_service.servicers.ledger import LedgerServicer
+from ledger_service.servicers.transaction_types import TransactionTypeServicer
+from ledger_service.servicers.verification import VerificationServicer
+from ledger_service.settings import LedgerSettings
+from service_kit.database import create_engine
+from service_kit.server import ServiceDefinition
+from tallybook.ledger.v1 import (
+    account_pb2_grpc,
+    invoice_pb2_grpc,
+    ledger_pb2_grpc,
+    transaction_type_pb2_grpc,
+    verification_pb2_grpc,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Servicers:
+    """One servicer for each gRPC service."""
+
+    accounts: AccountServicer
+    ledger: LedgerServicer
+    invoices: InvoiceServicer
+    verification: VerificationServicer
+    transaction_types: TransactionTypeServicer
+
+
+@asynccontextmanager
+async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
+    """Open the database, start the poster and the relay; stop them after the last call."""
+    engine = create_engine(settings, name="ledger")
+    try:
+        yield Servicers(
+            accounts=AccountServicer(engine),
+            ledger=LedgerServicer(),
+            invoices=InvoiceServicer(),
+            verification=VerificationServicer(engine),
+            transaction_types=TransactionTypeServicer(),
+        )
+    finally:
+        await engine.dispose()
+
+
+def add_servicers(servicers: Servicers, server: grpc.aio.Server) -> None:
+    """Register all that the service serves."""
+    account_pb2_grpc.add_AccountServiceServicer_to_server(servicers.accounts, server)
+    ledger_pb2_grpc.add_LedgerServiceServicer_to_server(servicers.ledger, server)
+    invoice_pb2_grpc.add_InvoiceServiceServicer_to_server(servicers.invoices, server)
+    verification_pb2_grpc.add_VerificationServiceServicer_to_server(servicers.verification, server)
+    transaction_type_pb2_grpc.add_TransactionTypeServiceServicer_to_server(
+        servicers.transaction_types, server
+    )
+
+
+LEDGER: Final = ServiceDefinition(
+    name="ledger",
+    error_domain="ledger.tallybook",
+    package="ledger_service",
+    grpc_services=(
+        "tallybook.ledger.v1.AccountService",
+        "tallybook.ledger.v1.LedgerService",
+        "tallybook.ledger.v1.InvoiceService",
+        "tallybook.ledger.v1.VerificationService",
+        "tallybook.ledger.v1.TransactionTypeService",
+    ),
+    settings=LedgerSettings,
+    authorisation=AUTHORISATION,
+    lifespan=lifespan,
+    add_servicers=add_servicers,
+    # Reads the whole books of a client.
+    deadlines={"/tallybook.ledger.v1.VerificationService/VerifyLedger": 3600.0},
+)
