@@ -16,19 +16,20 @@ class AgingEntry(NamedTuple):
     """A transaction of an account, as far as aging cares. A tuple: a page of aging reads tens of thousands.
 
     amount: minor units, positive.
+    related_event_no: what a void voids; the charge that a credit names. None: a credit pays the oldest.
     invoice_no: the invoice that it is a line of or, for a credit, is against; None for any other.
     due_date: when that invoice is to be paid; None for what is due on its effective date.
-    pays_event_no: the charge that a credit names; None for a credit that pays the oldest.
     """
 
     event_no: int
     effective_date: date
     amount: int
     is_charge: bool
+    is_void: bool = False
     is_dunning_charge: bool = False
+    related_event_no: int | None = None
     invoice_no: int | None = None
     due_date: date | None = None
-    pays_event_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ _BUCKET_ENDS: Final = (0, 30, 60, 90)
 def age(entries: Iterable[AgingEntry], as_of: date) -> Aging:
     """The aging of one account whose transactions at `as_of` are `entries`, in any order.
 
-    `entries` has no transaction that takes effect after `as_of`, and neither half of a voided pair.
+    `entries` has no transaction that takes effect after `as_of`.
     """
     open_charges, unapplied_credit = apply_credits(entries)
     buckets = [0] * (len(_BUCKET_ENDS) + 1)
@@ -107,9 +108,9 @@ def age(entries: Iterable[AgingEntry], as_of: date) -> Aging:
 def apply_credits(entries: Iterable[AgingEntry]) -> tuple[list[OpenCharge], int]:
     """What is left of the charges, oldest first, and of the credits, after the credits have paid the charges.
 
-    A charge's age is its effective date, and among charges of one day the order in which they were recorded.
+    A charge's age is its effective date and, among charges of one day the order in which they were recorded.
     """
-    in_order = sorted(entries, key=lambda entry: (entry.effective_date, entry.event_no))
+    in_order = sorted(_standing(entries), key=lambda entry: (entry.effective_date, entry.event_no))
     charges = [entry for entry in in_order if entry.is_charge]
     reductions = [entry for entry in in_order if not entry.is_charge]
     left = {charge.event_no: charge.amount for charge in charges}
@@ -122,6 +123,20 @@ def apply_credits(entries: Iterable[AgingEntry]) -> tuple[list[OpenCharge], int]
         for charge in charges
         if (amount := left[charge.event_no])
     ], unapplied
+
+
+def _standing(entries: Iterable[AgingEntry]) -> list[AgingEntry]:
+    """The entries without voids and what they void: what a voided payment paid is open again (rule 9).
+
+    Either half of a pair may take effect first: until the other has, it counts by itself.
+    """
+    entries = list(entries)
+    voids = {entry.related_event_no: entry.event_no for entry in entries if entry.is_void}
+    if not voids:
+        return entries
+    paired = {entry.event_no for entry in entries} & voids.keys()
+    paired |= {voids[event_no] for event_no in paired}
+    return [entry for entry in entries if entry.event_no not in paired]
 
 
 def _pay_named(charges: Sequence[AgingEntry], reductions: Sequence[AgingEntry], left: dict[int, int]) -> int:
@@ -138,8 +153,8 @@ def _pay_named(charges: Sequence[AgingEntry], reductions: Sequence[AgingEntry], 
     for_invoices = []
     for credit in reductions:
         rest = credit.amount
-        if credit.pays_event_no in left:
-            rest = _pay([credit.pays_event_no], rest, left)
+        if credit.related_event_no in left:
+            rest = _pay([credit.related_event_no], rest, left)
         if credit.invoice_no in of_invoice:
             for_invoices.append((credit.invoice_no, rest))
         else:

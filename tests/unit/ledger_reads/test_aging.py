@@ -78,20 +78,20 @@ def test_credits_that_exceed_the_charges_stay_as_unapplied_credit() -> None:
 
 
 def test_a_credit_memo_lowers_its_line_and_not_the_oldest_charge() -> None:
-    assert open_amounts(charge(1, 100, 50), charge(2, 100, 20), credit(3, 40, pays_event_no=2)) == {
+    assert open_amounts(charge(1, 100, 50), charge(2, 100, 20), credit(3, 40, related_event_no=2)) == {
         1: 100,
         2: 60,
     }
 
 
 def test_what_a_named_charge_does_not_need_pays_the_oldest() -> None:
-    entries = [charge(1, 100, 50), charge(2, 30, 20), credit(3, 40, pays_event_no=2), credit(4, 10)]
+    entries = [charge(1, 100, 50), charge(2, 30, 20), credit(3, 40, related_event_no=2), credit(4, 10)]
 
     assert open_amounts(*entries) == {1: 80}
 
 
 def test_a_credit_for_a_charge_that_is_not_there_pays_the_oldest() -> None:
-    assert open_amounts(charge(1, 100, 50), credit(3, 40, pays_event_no=2, invoice_no=8)) == {1: 60}
+    assert open_amounts(charge(1, 100, 50), credit(3, 40, related_event_no=2, invoice_no=8)) == {1: 60}
 
 
 def test_a_write_off_and_the_credit_lines_of_an_invoice_lower_that_invoice_first() -> None:
@@ -108,7 +108,7 @@ def test_a_write_off_and_the_credit_lines_of_an_invoice_lower_that_invoice_first
 
 def test_a_write_off_never_takes_the_place_of_a_later_credit_memo() -> None:
     lines = [charge(1, 100, 90), charge(2, 50, 90, invoice_no=7), charge(3, 50, 90, invoice_no=7)]
-    write_off, memo = credit(4, 50, 30, invoice_no=7), credit(5, 50, 10, pays_event_no=2)
+    write_off, memo = credit(4, 50, 30, invoice_no=7), credit(5, 50, 10, related_event_no=2)
 
     assert open_amounts(*lines, write_off, memo) == {1: 100}
 
@@ -118,10 +118,26 @@ def test_a_refund_with_its_reversal_leaves_nothing_open() -> None:
         charge(1, 150, 60),
         credit(2, 150, 50),
         charge(3, 150, 10),
-        credit(4, 150, 10, pays_event_no=1),
+        credit(4, 150, 10, related_event_no=1),
     ]
 
     assert open_amounts(*entries) == {}
+
+
+def test_a_voided_payment_leaves_what_it_paid_open_with_its_due_date() -> None:
+    entries = [charge(1, 100, 50), charge(2, 100, 5), credit(3, 100, 40)]
+    void = charge(4, 100, 0, is_void=True, related_event_no=3)
+
+    assert open_amounts(*entries) == {2: 100}
+    assert open_amounts(*entries, void) == {1: 100, 2: 100}
+    assert age([*entries, void], AS_OF).oldest_due_date == AS_OF - timedelta(days=50)
+
+
+def test_a_void_that_takes_effect_before_what_it_voids_counts_by_itself() -> None:
+    void = credit(2, 100, 10, is_void=True, related_event_no=1)
+
+    assert age([void], AS_OF).balance == -100
+    assert age([void, charge(1, 100, 0)], AS_OF).balance == 0
 
 
 def test_dunning_charges_are_left_out_of_the_base_of_charges_in_percent() -> None:
@@ -163,7 +179,7 @@ def accounts(draw: st.DrawFn) -> list[AgingEntry]:
                 is_dunning_charge=is_charge and invoice_no is None and draw(st.booleans()),
                 invoice_no=invoice_no,
                 due_date=due_dates[invoice_no] if is_charge and invoice_no else None,
-                pays_event_no=None if is_charge else draw(st.none() | st.integers(1, 16)),
+                related_event_no=None if is_charge else draw(st.none() | st.integers(1, 16)),
             )
         )
     return entries
@@ -199,6 +215,17 @@ def test_no_charge_is_open_for_more_than_its_amount(entries: list[AgingEntry]) -
     amounts = {entry.event_no: entry.amount for entry in entries if entry.is_charge}
 
     assert all(0 < amount <= amounts[event_no] for event_no, amount in open_amounts(*entries).items())
+
+
+@given(accounts(), st.integers(0, 13))
+def test_voiding_a_transaction_is_as_if_it_had_never_been(entries: list[AgingEntry], which: int) -> None:
+    for voided in entries[which : which + 1]:
+        void = voided._replace(
+            event_no=99, is_charge=not voided.is_charge, is_void=True, related_event_no=voided.event_no
+        )
+        others = [entry for entry in entries if entry is not voided]
+
+        assert age([*entries, void], AS_OF) == age(others, AS_OF)
 
 
 @given(st.data())

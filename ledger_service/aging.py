@@ -1,0 +1,85 @@
+"""Lists of aging: pages of accounts that owe something, found without reading those that don't."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ledger_service import store_reads
+from ledger_service.rules.aging import Aging, age
+from ledger_service.store_reads import AgingCandidate
+
+# A filter may select one account in a hundred: a short page must not ask for them two by two.
+_SMALLEST_BATCH: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AgingQuery:
+    """Which accounts of a client are listed.
+
+    acct_nos: only these; empty: all that owe something or have unapplied credit.
+    min_days_past_due: only those with something overdue for at least so many days; 0: no such filter.
+    after: only accounts with a number above this one.
+    """
+
+    client_no: int
+    as_of: date
+    acct_nos: Sequence[int]
+    min_days_past_due: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAging:
+    """An account and what it owes by days past due."""
+
+    account: AgingCandidate
+    aging: Aging
+
+
+async def list_aging(snapshot: AsyncConnection, query: AgingQuery, limit: int) -> list[AccountAging]:
+    """The first `limit` accounts that the query selects, by number; fewer only when there are no more.
+
+    `snapshot` sees one state of the books. However few accounts are selected, they are read a batch at a
+    time: memory is bounded by the page and not by the client.
+    """
+    selected: list[AccountAging] = []
+    after = query.after
+    batch = max(limit, _SMALLEST_BATCH)
+    while len(selected) < limit:
+        candidates = await _candidates(snapshot, query, after, batch)
+        entries = await store_reads.aging_entries(
+            snapshot, query.client_no, [candidate.acct_no for candidate in candidates], query.as_of
+        )
+        for candidate in candidates:
+            aging = age(entries[candidate.acct_no], query.as_of)
+            if _is_selected(aging, query):
+                selected.append(AccountAging(candidate, aging))
+        if len(candidates) < batch:
+            break
+        after = candidates[-1].acct_no
+    return selected[:limit]
+
+
+async def _candidates(
+    snapshot: AsyncConnection, query: AgingQuery, after: int, limit: int
+) -> list[AgingCandidate]:
+    if query.acct_nos:
+        return await store_reads.aging_named(
+            snapshot, query.client_no, query.acct_nos, after=after, limit=limit
+        )
+    return await store_reads.aging_candidates(
+        snapshot,
+        query.client_no,
+        query.as_of,
+        with_credit=not query.min_days_past_due,
+        after=after,
+        limit=limit,
+    )
+
+
+def _is_selected(aging: Aging, query: AgingQuery) -> bool:
+    is_wanted = bool(query.acct_nos) or aging.balance != 0
+    return is_wanted and aging.is_overdue_for(query.min_days_past_due, query.as_of)

@@ -1,0 +1,326 @@
+"""What is read about accounts: who they are, what they owe, and the transactions that aging needs.
+
+Every statement reads one client. Sums are taken as numeric and checked where they become money, because the
+sum of a part of an account's transactions may leave the 64 bits in which its balance is kept.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.types import BigInteger, Date
+
+from ledger_service.rules.aging import AgingEntry
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInstance:
+    """A plan that an account holds."""
+
+    plan_instance_no: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account with its plan instances, by number."""
+
+    client_no: int
+    acct_no: int
+    external_id: str
+    name: str
+    currency_code: str
+    payment_term_days: int
+    created_at: datetime
+    plan_instances: tuple[PlanInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInstanceBalance:
+    """The balance of a plan instance, in minor units."""
+
+    plan_instance: PlanInstance
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBalances:
+    """The balance of an account and of each of its plan instances, in minor units of its currency."""
+
+    currency_code: str
+    balance: int
+    plan_instances: tuple[PlanInstanceBalance, ...]
+
+    @property
+    def account_only(self) -> int:
+        """What is posted on the account itself (rule 4)."""
+        return self.balance - sum(plan_instance.balance for plan_instance in self.plan_instances)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBalance:
+    """The balance of an account, in minor units of its currency."""
+
+    acct_no: int
+    currency_code: str
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgingCandidate:
+    """An account that aging looks at."""
+
+    acct_no: int
+    name: str
+    currency_code: str
+
+
+def snapshot_of(engine: AsyncEngine) -> AsyncEngine:
+    """The same connections, whose transactions see one state of the books and can't write."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+# --------------------------------------------------------------------------------------------------- accounts
+
+_ACCOUNT_COLUMNS: Final = """
+    SELECT a.client_no, a.acct_no, coalesce(a.external_id, '') AS external_id, a.name, a.currency_code,
+           a.payment_term_days, a.created_at, p.plan_instance_nos, p.plan_instance_names
+      FROM account AS a
+     CROSS JOIN LATERAL (
+           SELECT coalesce(array_agg(plan_instance_no ORDER BY plan_instance_no), '{}') AS plan_instance_nos,
+                  coalesce(array_agg(name ORDER BY plan_instance_no), '{}') AS plan_instance_names
+             FROM plan_instance
+            WHERE client_no = a.client_no AND acct_no = a.acct_no) AS p
+"""
+
+_ACCOUNT_BY_NUMBER: Final = text(
+    _ACCOUNT_COLUMNS + " WHERE a.client_no = :client_no AND a.acct_no = :acct_no"
+)
+
+_ACCOUNT_BY_EXTERNAL_ID: Final = text(
+    _ACCOUNT_COLUMNS + " WHERE a.client_no = :client_no AND a.external_id = :external_id"
+)
+
+_ACCOUNTS_AFTER: Final = text(
+    _ACCOUNT_COLUMNS
+    + """
+     WHERE a.client_no = :client_no AND a.acct_no > :after
+     ORDER BY a.acct_no
+     LIMIT :limit
+    """
+)
+
+
+async def find_account(connection: AsyncConnection, client_no: int, acct_no: int) -> Account | None:
+    """The account with this number."""
+    found = await _accounts(connection, _ACCOUNT_BY_NUMBER, client_no=client_no, acct_no=acct_no)
+    return found[0] if found else None
+
+
+async def find_account_by_external_id(
+    connection: AsyncConnection, client_no: int, external_id: str
+) -> Account | None:
+    """The account with the caller's own identifier."""
+    found = await _accounts(connection, _ACCOUNT_BY_EXTERNAL_ID, client_no=client_no, external_id=external_id)
+    return found[0] if found else None
+
+
+async def list_accounts(
+    connection: AsyncConnection, client_no: int, *, after: int, limit: int
+) -> list[Account]:
+    """The first accounts with a number above `after`, by number."""
+    return await _accounts(connection, _ACCOUNTS_AFTER, client_no=client_no, after=after, limit=limit)
+
+
+async def _accounts(connection: AsyncConnection, statement: TextClause, **values: object) -> list[Account]:
+    rows = await connection.execute(statement, values)
+    return [
+        Account(
+            row.client_no,
+            row.acct_no,
+            row.external_id,
+            row.name,
+            row.currency_code,
+            row.payment_term_days,
+            row.created_at,
+            tuple(map(PlanInstance, row.plan_instance_nos, row.plan_instance_names)),
+        )
+        for row in rows
+    ]
+
+
+# --------------------------------------------------------------------------------------------------- balances
+
+_BALANCES_NOW: Final = text(
+    """
+    SELECT a.currency_code, b.balance, p.plan_instance_no, p.name, pb.balance
+      FROM account AS a
+      JOIN account_balance AS b USING (client_no, acct_no)
+      LEFT JOIN plan_instance AS p USING (client_no, acct_no)
+      LEFT JOIN plan_instance_balance AS pb USING (client_no, plan_instance_no)
+     WHERE a.client_no = :client_no AND a.acct_no = :acct_no
+     ORDER BY p.plan_instance_no
+    """
+)
+
+# One row for the account itself and one for each plan instance: the sums over its transactions up to a point.
+_BALANCES_AT: Final = """
+    WITH posted AS MATERIALIZED (
+        SELECT t.plan_instance_no, sum(t.amount * y.effect) AS balance
+          FROM acct_transaction AS t
+          JOIN transaction_type AS y ON y.code = t.transaction_type
+         WHERE t.client_no = :client_no AND t.acct_no = :acct_no AND {up_to}
+         GROUP BY t.plan_instance_no
+    )
+    SELECT a.currency_code, (SELECT coalesce(sum(balance), 0) FROM posted), p.plan_instance_no, p.name,
+           coalesce(s.balance, 0)
+      FROM account AS a
+      LEFT JOIN plan_instance AS p USING (client_no, acct_no)
+      LEFT JOIN posted AS s USING (plan_instance_no)
+     WHERE a.client_no = :client_no AND a.acct_no = :acct_no
+     ORDER BY p.plan_instance_no
+"""
+
+_BALANCES_AT_DATE: Final = text(_BALANCES_AT.format(up_to="t.effective_date <= :as_of"))
+_BALANCES_AT_EVENT: Final = text(_BALANCES_AT.format(up_to="t.event_no <= :event_no"))
+
+_BALANCES_OF_ACCOUNTS: Final = text(
+    """
+    SELECT acct_no, currency_code, balance
+      FROM account_balance
+      JOIN account USING (client_no, acct_no)
+     WHERE client_no = :client_no AND acct_no = ANY (:acct_nos)
+    """
+).bindparams(bindparam("acct_nos", type_=ARRAY(BigInteger)))
+
+
+async def balances_now(connection: AsyncConnection, client_no: int, acct_no: int) -> AccountBalances | None:
+    """The stored balances; None when there is no such account."""
+    return await _balances(connection, _BALANCES_NOW, client_no=client_no, acct_no=acct_no)
+
+
+async def balances_at_date(
+    connection: AsyncConnection, client_no: int, acct_no: int, as_of: date
+) -> AccountBalances | None:
+    """The sums of what takes effect on `as_of` or earlier, whenever it was recorded (rule 6)."""
+    return await _balances(connection, _BALANCES_AT_DATE, client_no=client_no, acct_no=acct_no, as_of=as_of)
+
+
+async def balances_at_event(
+    connection: AsyncConnection, client_no: int, acct_no: int, event_no: int
+) -> AccountBalances | None:
+    """The sums of what was recorded up to `event_no`, whenever it takes effect (rule 6)."""
+    return await _balances(
+        connection, _BALANCES_AT_EVENT, client_no=client_no, acct_no=acct_no, event_no=event_no
+    )
+
+
+async def _balances(
+    connection: AsyncConnection, statement: TextClause, **values: object
+) -> AccountBalances | None:
+    rows = (await connection.execute(statement, values)).all()
+    if not rows:
+        return None
+    currency_code, balance, *_ = rows[0]
+    return AccountBalances(
+        currency_code,
+        int(balance),
+        tuple(
+            PlanInstanceBalance(PlanInstance(plan_instance_no, name), int(plan_instance_balance))
+            for _, _, plan_instance_no, name, plan_instance_balance in rows
+            # An account without plan instances is one row, with none.
+            if plan_instance_no is not None
+        ),
+    )
+
+
+async def balances_of_accounts(
+    connection: AsyncConnection, client_no: int, acct_nos: Sequence[int]
+) -> list[AccountBalance]:
+    """The stored balances of those of the accounts that exist, in the order of `acct_nos`."""
+    rows = await connection.execute(
+        _BALANCES_OF_ACCOUNTS, {"client_no": client_no, "acct_nos": list(acct_nos)}
+    )
+    found = {row[0]: AccountBalance(*row) for row in rows}
+    return [found[acct_no] for acct_no in acct_nos if acct_no in found]
+
+
+# ------------------------------------------------------------------------------------------------------ aging
+
+# An account owes or is owed something at a date exactly when its balance then is not zero, because credits
+# pay whatever charge is open. That balance is the stored one unless something takes effect later; so this
+# finds every account that matters, and few others, without a sum.
+_AGING_CANDIDATES: Final = text(
+    """
+    SELECT a.acct_no, a.name, a.currency_code FROM account_balance AS b JOIN account AS a USING (client_no,
+    acct_no) WHERE b.client_no = :client_no AND b.acct_no > :after AND (b.balance > 0 OR (b.balance < 0 AND
+    :with_credit) OR EXISTS (SELECT FROM acct_transaction AS t WHERE t.client_no = b.client_no AND t.acct_no
+    = b.acct_no AND t.effective_date > :as_of)) ORDER BY b.acct_no LIMIT :limit
+    """
+)
+
+_AGING_NAMED: Final = text(
+    """
+    SELECT acct_no, name, currency_code
+      FROM account
+     WHERE client_no = :client_no AND acct_no = ANY (:acct_nos) AND acct_no > :after
+     ORDER BY acct_no
+     LIMIT :limit
+    """
+).bindparams(bindparam("acct_nos", type_=ARRAY(BigInteger)))
+
+# All of a page in one statement. An invoice is named by its lines and by the write-offs against it; only
+# its lines have its due date.
+_AGING_ENTRIES: Final = text(
+    """
+    SELECT t.acct_no, t.event_no, t.effective_date, t.amount, y.effect > 0, y.code < 0, y.source_table =
+    'dunning_charge', t.related_event_no, coalesce(d.invoice_no, w.invoice_no), i.due_date FROM
+    acct_transaction AS t JOIN transaction_type AS y ON y.code = t.transaction_type LEFT JOIN gl_detail AS d
+    ON y.source_table = 'gl_detail' AND d.client_no = t.client_no AND d.invoice_detail_no = t.source_no LEFT
+    JOIN invoice AS i ON i.client_no = t.client_no AND i.invoice_no = d.invoice_no LEFT JOIN write_offs AS w
+    ON y.source_table = 'write_offs' AND w.client_no = t.client_no AND w.write_off_no = t.source_no WHERE
+    t.client_no = :client_no AND t.acct_no = ANY (:acct_nos) AND t.effective_date <= :as_of ORDER BY
+    t.acct_no
+    """
+).bindparams(bindparam("acct_nos", type_=ARRAY(BigInteger)))
+
+
+async def aging_candidates(
+    connection: AsyncConnection, client_no: int, as_of: date, *, with_credit: bool, after: int, limit: int
+) -> list[AgingCandidate]:
+    """The first accounts above `after` that may owe something at `as_of` or, `with_credit`, be owed
+    something.
+    """
+    rows = await connection.execute(
+        _AGING_CANDIDATES.bindparams(bindparam("as_of", type_=Date)),
+        {"client_no": client_no, "as_of": as_of, "with_credit": with_credit, "after": after, "limit": limit},
+    )
+    return [AgingCandidate(*row) for row in rows]
+
+
+async def aging_named(
+    connection: AsyncConnection, client_no: int, acct_nos: Sequence[int], *, after: int, limit: int
+) -> list[AgingCandidate]:
+    """The first accounts above `after` of those named, as far as they exist."""
+    rows = await connection.execute(
+        _AGING_NAMED, {"client_no": client_no, "acct_nos": list(acct_nos), "after": after, "limit": limit}
+    )
+    return [AgingCandidate(*row) for row in rows]
+
+
+async def aging_entries(
+    connection: AsyncConnection, client_no: int, acct_nos: Iterable[int], as_of: date
+) -> dict[int, list[AgingEntry]]:
+    """The transactions of each of the accounts that take effect on `as_of` or earlier."""
+    acct_nos = list(acct_nos)
+    rows = await connection.execute(
+        _AGING_ENTRIES, {"client_no": client_no, "acct_nos": acct_nos, "as_of": as_of}
+    )
+    entries: dict[int, list[AgingEntry]] = {acct_no: [] for acct_no in acct_nos}
+    for acct_no, *entry in rows:
+        entries[acct_no].append(AgingEntry(*entry))
+    return entries
