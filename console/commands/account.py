@@ -1,0 +1,169 @@
+"""`tallybook account`: one account, its balance, its transactions and its statements."""
+
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from console.connections import Connections
+from console.errors import BadDataError
+from console.invocation import Invocation
+from console.options import (
+    AccountArgument,
+    ClientOption,
+    FromOption,
+    JsonOption,
+    LimitOption,
+    ToOption,
+    day_message,
+    parse_day,
+)
+from console.paging import read_rows
+from console.views.accounts import TypeTable, account_detail, balance_table, statement, transactions_table
+from service_kit.dates import date_to_proto
+from tallybook.ledger.v1.account_pb2 import (
+    Account,
+    GetAccountRequest,
+    GetBalanceRequest,
+    GetBalanceResponse,
+    GetStatementRequest,
+    GetStatementResponse,
+)
+from tallybook.ledger.v1.ledger_pb2 import ListTransactionsRequest, ListTransactionsResponse
+from tallybook.ledger.v1.transaction_type_pb2 import ListTransactionTypesRequest
+
+account_app = typer.Typer(
+    help="One account: its balance, its transactions, its statements.", no_args_is_help=True
+)
+
+_EXTERNAL = "id:"
+
+
+def account_request(client_no: int, named: str) -> GetAccountRequest:
+    """Names an account as people do: "1007", or "id:7590-VHVEG" by the caller's own identifier."""
+    if named.startswith(_EXTERNAL):
+        return GetAccountRequest(client_no=client_no, external_id=named.removeprefix(_EXTERNAL))
+    if named.isascii() and named.isdigit():
+        return GetAccountRequest(client_no=client_no, acct_no=int(named))
+    raise BadDataError(f"{named!r} is not an account number; for your own identifier give id:{named}")
+
+
+async def find_account(services: Connections, client_no: int, named: str) -> Account:
+    """The account that a person named."""
+    response = await services.accounts.GetAccount(account_request(client_no, named))
+    return response.account
+
+
+@account_app.command("show")
+def show(
+    context: typer.Context, account: AccountArgument, client: ClientOption, as_json: JsonOption = False
+) -> None:
+    """Show an account with its plan instances and their balances."""
+
+    async def question(services: Connections) -> tuple[Account, GetBalanceResponse]:
+        found = await find_account(services, client, account)
+        return found, await services.accounts.GetBalance(
+            GetBalanceRequest(client_no=client, acct_no=found.acct_no)
+        )
+
+    invocation = Invocation.of(context)
+    found, balance = invocation.ask(question)
+    if as_json:
+        invocation.screen.document({"account": found, "balance": balance})
+    else:
+        invocation.screen.show(account_detail(found, balance))
+
+
+@account_app.command("balance")
+def balance(
+    context: typer.Context,
+    account: AccountArgument,
+    client: ClientOption,
+    as_of: Annotated[
+        date | None,
+        typer.Option(
+            "--as-of", metavar="YYYY-MM-DD", parser=parse_day, help="By effective date.", show_default=False
+        ),
+    ] = None,
+    event: Annotated[
+        int | None,
+        typer.Option("--event", metavar="N", min=1, help="As recorded at this event.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an account owes: now, as of a day, or as recorded at an event."""
+    if as_of is not None and event is not None:
+        raise typer.BadParameter("give --as-of or --event, not both.")
+
+    async def question(services: Connections) -> GetBalanceResponse:
+        found = await find_account(services, client, account)
+        request = GetBalanceRequest(client_no=client, acct_no=found.acct_no)
+        if as_of is not None:
+            request.effective_date.CopyFrom(date_to_proto(as_of))
+        if event is not None:
+            request.event_no = event
+        return await services.accounts.GetBalance(request)
+
+    invocation = Invocation.of(context)
+    invocation.show(invocation.ask(question), balance_table, as_json=as_json)
+
+
+@account_app.command("statement")
+def show_statement(
+    context: typer.Context,
+    account: AccountArgument,
+    client: ClientOption,
+    first: FromOption,
+    last: ToOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the statement of an account for a period."""
+
+    async def question(services: Connections) -> GetStatementResponse:
+        found = await find_account(services, client, account)
+        return await services.accounts.GetStatement(
+            GetStatementRequest(
+                client_no=client,
+                acct_no=found.acct_no,
+                period_start=day_message(first),
+                period_end=day_message(last),
+            )
+        )
+
+    invocation = Invocation.of(context)
+    period = f"{first} to {last}"
+    invocation.show(invocation.ask(question), lambda answer: statement(answer, period), as_json=as_json)
+
+
+@account_app.command("transactions")
+def transactions(
+    context: typer.Context,
+    account: AccountArgument,
+    client: ClientOption,
+    first: FromOption = None,
+    last: ToOption = None,
+    limit: LimitOption = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List the transactions of an account, newest first."""
+
+    async def question(services: Connections) -> tuple[ListTransactionsResponse, TypeTable]:
+        found = await find_account(services, client, account)
+        rows = await read_rows(
+            services.transactions.ListTransactions,
+            ListTransactionsRequest(
+                client_no=client,
+                acct_no=found.acct_no,
+                effective_from=day_message(first),
+                effective_to=day_message(last),
+            ),
+            lambda page: page.transactions,
+            limit,
+        )
+        types = await services.transaction_types.ListTransactionTypes(ListTransactionTypesRequest())
+        table = {info.transaction_type: info for info in types.transaction_types}
+        return ListTransactionsResponse(transactions=rows), table
+
+    invocation = Invocation.of(context)
+    answer, types = invocation.ask(question)
+    invocation.show(answer, lambda page: transactions_table(page.transactions, types), as_json=as_json)

@@ -1,0 +1,186 @@
+"""Accounts: who they are, what they owe, their transactions, statements and aging."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from console.rendering import (
+    amount,
+    count,
+    day,
+    facts,
+    instant,
+    money,
+    prose,
+    right,
+    signed_amount,
+    table,
+    word,
+)
+from service_kit.money import Money
+from tallybook.ledger.v1.account_pb2 import (
+    Account,
+    AccountAging,
+    GetBalanceResponse,
+    GetStatementResponse,
+    StatementLine,
+)
+from tallybook.ledger.v1.transaction_pb2 import Transaction
+from tallybook.ledger.v1.transaction_type_pb2 import TransactionType, TransactionTypeInfo
+from tallybook.type.v1.money_pb2 import Money as MoneyMessage
+
+TypeTable = Mapping[TransactionType.ValueType, TransactionTypeInfo]
+
+
+def account_detail(account: Account, balance: GetBalanceResponse) -> RenderableType:
+    """An account with its plan instances and what each owes."""
+    head = facts(
+        [
+            ("Account", f"{account.acct_no}  {account.name}"),
+            ("Client", str(account.client_no)),
+            ("External id", account.external_id),
+            ("Currency", account.currency_code),
+            ("Payment terms", f"{account.payment_term_days} days"),
+            ("Opened (UTC)", instant(account.created_at)),
+        ]
+    )
+    return Group(head, balance_table(balance))
+
+
+def balance_table(response: GetBalanceResponse) -> RenderableType:
+    """The balance of each plan instance, of the account itself, and of all together."""
+    grid = table(right("Plan instance"), prose("Name"), right("Balance"), footer=True)
+    for part in response.plan_instance_balances:
+        grid.add_row(str(part.plan_instance_no), part.name, _owed(part.balance))
+    grid.add_row("", Text("on the account itself", "dim"), _owed(response.account_only_balance))
+    grid.columns[1].footer = "Balance"
+    grid.columns[2].footer = _owed(response.balance)
+    return grid
+
+
+def _owed(value: MoneyMessage) -> Text:
+    return Text(money(value), "green" if value.minor_units < 0 else "")
+
+
+def transactions_table(transactions: Iterable[Transaction], types: TypeTable) -> RenderableType:
+    """One line a transaction, newest first; voids and what they voided name each other."""
+    grid = table(
+        right("Event"),
+        word("Effective"),
+        right("Account"),
+        right("Code"),
+        prose("Type"),
+        right("Source"),
+        right("Amount"),
+        word(""),
+    )
+    for transaction in transactions:
+        info = types.get(transaction.transaction_type, TransactionTypeInfo())
+        sign = "+" if info.results_in_charge else "-"
+        grid.add_row(
+            str(transaction.event_no),
+            day(transaction.effective_date),
+            str(transaction.acct_no),
+            str(transaction.transaction_type),
+            info.name,
+            str(transaction.source_no),
+            Text(f"{sign}{money(transaction.amount)}", "" if info.results_in_charge else "green"),
+            Text(_void_note(transaction), "yellow"),
+        )
+    return grid if grid.row_count else Text("No transactions.", "dim")
+
+
+def _void_note(transaction: Transaction) -> str:
+    if transaction.voids_event_no:
+        return f"voids {transaction.voids_event_no}"
+    return f"voided by {transaction.voided_by_event_no}" if transaction.voided_by_event_no else ""
+
+
+def statement(response: GetStatementResponse, period: str) -> RenderableType:
+    """A statement as the customer would get it."""
+    account = response.account
+    currency = account.currency_code
+    grid = table(
+        word("Date"),
+        right("Event"),
+        prose("Description"),
+        right(f"Charge {currency}"),
+        right(f"Credit {currency}"),
+        right(f"Balance {currency}"),
+        footer=True,
+    )
+    grid.add_row("", "", Text("opening balance", "dim"), "", "", signed_amount(response.opening_balance))
+    for line in response.lines:
+        grid.add_row(*_statement_row(line))
+    totals = ("closing balance", response.total_charges, response.total_credits)
+    grid.columns[2].footer = totals[0]
+    grid.columns[3].footer = amount(totals[1])
+    grid.columns[4].footer = amount(totals[2])
+    grid.columns[5].footer = signed_amount(response.closing_balance)
+    head = facts([("Statement", f"{account.name}, account {account.acct_no}"), ("Period", period)])
+    return Group(head, grid)
+
+
+def _statement_row(line: StatementLine) -> Sequence[RenderableType]:
+    charge = line.effect.minor_units > 0
+    value = amount(line.transaction.amount)
+    return (
+        day(line.transaction.effective_date),
+        str(line.transaction.event_no),
+        line.description,
+        value if charge else "",
+        "" if charge else Text(value, "green"),
+        signed_amount(line.running_balance),
+    )
+
+
+_BUCKETS = (
+    "not_due",
+    "days_1_to_30",
+    "days_31_to_60",
+    "days_61_to_90",
+    "days_over_90",
+    "unapplied_credit",
+    "balance",
+)
+_BUCKET_TITLES = ("Not due", "1-30 days", "31-60 days", "61-90 days", "Over 90", "Unapplied", "Balance")
+
+
+def aging_summary(accounts: Sequence[AccountAging], title: str) -> RenderableType:
+    """What all accounts together owe, by how long it is overdue: one line a currency."""
+    sums: dict[str, dict[str, int]] = {}
+    counts: dict[str, int] = {}
+    for account in accounts:
+        currency = account.balance.currency_code
+        buckets = sums.setdefault(currency, dict.fromkeys(_BUCKETS, 0))
+        counts[currency] = counts.get(currency, 0) + 1
+        for bucket in _BUCKETS:
+            buckets[bucket] += getattr(account, bucket).minor_units
+    grid = table(word(""), right("Accounts"), *(right(name) for name in _BUCKET_TITLES), title=title)
+    for currency, buckets in sorted(sums.items()):
+        amounts = (str(Money(buckets[bucket], currency)).removesuffix(f" {currency}") for bucket in _BUCKETS)
+        grid.add_row(currency, count(counts[currency]), *amounts)
+    return grid if grid.row_count else Text("Nobody owes anything.", "dim")
+
+
+def accounts_table(accounts: Iterable[Account]) -> RenderableType:
+    """One line an account."""
+    grid = table(
+        right("Account"),
+        word("External id"),
+        prose("Name"),
+        word("Currency"),
+        prose("Plans"),
+        word("Opened (UTC)"),
+    )
+    for account in accounts:
+        grid.add_row(
+            str(account.acct_no),
+            account.external_id,
+            account.name,
+            account.currency_code,
+            ", ".join(f"{plan.name} ({plan.plan_instance_no})" for plan in account.plan_instances),
+            instant(account.created_at),
+        )
+    return grid if grid.row_count else Text("No accounts.", "dim")
