@@ -116,6 +116,11 @@ def instant(value: Timestamp) -> str:
     return f"{_instant(value):%Y-%m-%d %H:%M:%S}" if value.ByteSize() else ""
 
 
+def time_of_day(value: Timestamp) -> str:
+    """ "04:05:06" in UTC, where the day is not worth its width; nothing for an instant that is not there."""
+    return f"{_instant(value):%H:%M:%S}" if value.ByteSize() else ""
+
+
 def duration(start: Timestamp, end: Timestamp) -> str:
     """ "0.42 s", "3 m 07 s"; nothing as long as one of the two is not there."""
     if not (start.ByteSize() and end.ByteSize()):
@@ -232,4 +237,13 @@ def as_json_value(part: Message | Sequence[Message]) -> object:
 def _console(file: TextIO) -> Console:
     interactive = file.isatty() and os.environ.get("TERM") != "dumb"
     width = None if interactive or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(file=file, width=width, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(
+        file=file,
+        width=width,
+        # Without a colour system bold and dim are left out too: NO_COLOR means text and nothing else.
+        color_system=None if plain else "auto",
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )

@@ -18,6 +18,7 @@ from console.rendering import (
     right,
     status_mark,
     table,
+    time_of_day,
     verdict_mark,
     word,
 )
@@ -45,7 +46,7 @@ def sessions_table(sessions: Iterable[BatchSession], title: str = "") -> Rendera
         word("Status"),
         right("Records"),
         right("Failed"),
-        word("Started (UTC)"),
+        word("Started"),
         right("Took"),
         title=title,
     )
@@ -57,7 +58,7 @@ def sessions_table(sessions: Iterable[BatchSession], title: str = "") -> Rendera
             status_mark(session.status),
             count(session.records_total),
             Text(count(session.records_failed), "red" if session.records_failed else "dim"),
-            instant(session.started_at),
+            time_of_day(session.started_at),
             duration(session.started_at, session.ended_at),
         )
     return grid if grid.row_count else Text("No sessions.", "dim")

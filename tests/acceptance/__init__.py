@@ -1,0 +1,1 @@
+"""The whole house at work on real input."""

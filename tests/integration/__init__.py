@@ -1,0 +1,1 @@
+"""Services and stores against a real PostgreSQL and real sockets."""

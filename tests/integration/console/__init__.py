@@ -1,0 +1,1 @@
+"""The command against services that really run."""

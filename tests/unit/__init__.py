@@ -1,0 +1,1 @@
+"""Rules and translations, without a database and without a server."""
