@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit_service import store_log, store_projections
@@ -18,9 +17,10 @@ from audit_service.events import InvalidEventError, read_event
 from audit_service.settings import AuditSettings
 from audit_service.store_log import LogRow
 from audit_service.store_projections import PlacedEvent
-from service_kit.database import create_engine
+from service_kit.database import engine_on
 
 _BATCH: Final = 5_000
+_LONGEST_STATEMENT_SECONDS: Final = 3600.0
 
 
 class LogCorruptError(Exception):
@@ -38,7 +38,6 @@ async def rederive(engine: AsyncEngine) -> Rederivation:
     """Derive everything again in one transaction; LogCorruptError when the log is not what it was."""
     derived = 0
     async with engine.begin() as connection:
-        await connection.execute(text("SET LOCAL statement_timeout = 0"))
         await store_log.lock_log(connection)
         await store_projections.clear(connection)
         async for rows in store_log.read_through(connection, _BATCH):
@@ -71,7 +70,12 @@ def run_rederive(settings: AuditSettings, arguments: list[str]) -> int:
 
 
 async def _rederive_and_say(settings: AuditSettings) -> int:
-    engine = create_engine(settings, name="audit rederive")
+    engine = engine_on(
+        settings.database_url,
+        name="audit rederive",
+        pool_size=1,
+        statement_timeout_seconds=_LONGEST_STATEMENT_SECONDS,
+    )
     try:
         done = await rederive(engine)
     except LogCorruptError as fault:

@@ -201,21 +201,12 @@ def _events_query(search: EventSearch, limit: int) -> Select[int, datetime, byte
     days = func.unnest(literal(search.dates.days(), ARRAY(Date))).table_valued("day", name="days")
     days = days.render_derived()
     probes: FromClause = days
-    conditions: list[ColumnElement[bool]] = [event_search.c.occurred_on == days.c.day]
+    conditions = [event_search.c.occurred_on == days.c.day, *_event_conditions(search)]
     if search.client_nos is not None:
         named = func.unnest(literal(sorted(search.client_nos), ARRAY(BigInteger)))
         clients = named.table_valued("client_no", name="clients").render_derived()
         probes = days.join(clients, true())
         conditions.append(event_search.c.client_no == clients.c.client_no)
-    for column, values in (
-        (event_search.c.producer, search.producers),
-        (event_search.c.event_type, search.event_types),
-        (event_search.c.actor, search.actors),
-    ):
-        if values:
-            conditions.append(column.in_([storable(value) for value in values]))
-    if search.before is not None:
-        conditions.append(event_search.c.log_index < search.before)
     newest_of_each = (
         select(event_search.c.log_index)
         .where(*conditions)
@@ -235,6 +226,21 @@ def _events_query(search: EventSearch, limit: int) -> Select[int, datetime, byte
         .join_from(page, audit_event, audit_event.c.log_index == page.c.log_index)
         .order_by(audit_event.c.log_index.desc())
     )
+
+
+def _event_conditions(search: EventSearch) -> list[ColumnElement[bool]]:
+    """What the search asks of an event, beside its day and client."""
+    filters = (
+        (event_search.c.producer, search.producers),
+        (event_search.c.event_type, search.event_types),
+        (event_search.c.actor, search.actors),
+    )
+    conditions: list[ColumnElement[bool]] = [
+        column.in_([storable(value) for value in values]) for column, values in filters if values
+    ]
+    if search.before is not None:
+        conditions.append(event_search.c.log_index < search.before)
+    return conditions
 
 
 def _of(table: FromClause, client_no: int, session_no: int) -> tuple[ColumnElement[bool], ...]:

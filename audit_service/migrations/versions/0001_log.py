@@ -27,15 +27,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "event_search",
-        sa.Column("log_index", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("occurred_on", sa.Date, nullable=False),
+        sa.Column("log_index", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("client_no", sa.BigInteger, nullable=False),
         sa.Column("producer", sa.Text, nullable=False),
         sa.Column("event_type", sa.Text, nullable=False),
         sa.Column("actor", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("log_index", name="event_search_pkey"),
+        sa.PrimaryKeyConstraint("occurred_on", "log_index", name="event_search_pkey"),
     )
-    op.create_index("event_search_occurred_on_log_index_idx", "event_search", ["occurred_on", "log_index"])
     op.create_index(
         "event_search_client_no_occurred_on_log_index_idx",
         "event_search",
