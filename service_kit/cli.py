@@ -34,7 +34,6 @@ def main(
     start
     migrate          bring the schema to head and grant the runtime role what the tables allow
     check-config     check the settings and the authorisation table, print the settings, start nothing
-    draft-migration  for developers: write a revision with what tables.py has and the database has not
     commands: further ones of the service, e.g. {"worker": run_worker}; each gets the settings and its
     arguments.
     """
@@ -68,8 +67,6 @@ def _parser(definition: ServiceDefinition[Any, Any], own: list[str]) -> argparse
     )
     command.add_parser("migrate", help="bring the schema to head and grant the runtime role its rights")
     command.add_parser("check-config", help="check and print the configuration, start nothing")
-    draft = command.add_parser("draft-migration", help="write a revision for what has changed in tables.py")
-    draft.add_argument("message", help="what the revision does, in a few words")
     for name in own:
         command.add_parser(name, add_help=False)
     return parser
@@ -118,20 +115,10 @@ def _check_config(
     return 0
 
 
-def _draft_migration(
-    definition: ServiceDefinition[Any, Any], settings: ServiceSettings, given: argparse.Namespace
-) -> int:
-    url = settings.migration_database_url or settings.database_url
-    for file in asyncio.run(migrations.draft(_package(definition), url, given.message)):
-        sys.stdout.write(f"{file}\n")
-    return 0
-
-
 _COMMANDS: Mapping[str, Callable[[ServiceDefinition[Any, Any], ServiceSettings, argparse.Namespace], int]] = {
     "serve": _serve,
     "migrate": _migrate,
     "check-config": _check_config,
-    "draft-migration": _draft_migration,
 }
 
 

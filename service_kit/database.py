@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 import structlog
@@ -14,8 +14,12 @@ from service_kit.settings import ServiceSettings
 
 _log = structlog.get_logger()
 
+RawConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+RawPool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
 _CONNECT_TIMEOUT_SECONDS: Final = 10.0
 _POOL_WAIT_SECONDS: Final = 10.0
+_LONGEST_IDLE_SECONDS: Final = 60.0
 
 
 class DatabaseUnavailableError(Exception):
@@ -43,7 +47,7 @@ def engine_on(
     """`create_engine` for who has a URL and no settings: migrations, tools, tests."""
     arguments = connect_arguments(database_url, name, statement_timeout_seconds)
 
-    async def connect(*_: object, **driver_arguments: Any) -> asyncpg.Connection:
+    async def connect(*_: object, **driver_arguments: Any) -> RawConnection:
         return await _connect({**arguments, **driver_arguments})
 
     engine = create_async_engine(
@@ -64,12 +68,12 @@ def engine_on(
     return engine
 
 
-async def create_pool(settings: ServiceSettings, *, name: str, size: int | None = None) -> asyncpg.Pool:
+async def create_pool(settings: ServiceSettings, *, name: str, size: int | None = None) -> RawPool:
     """A pool of plain asyncpg connections with the same limits, for a hot path that needs no SQLAlchemy."""
     arguments = connect_arguments(settings.database_url, name, settings.statement_timeout_seconds)
     size = size or settings.database_pool_size
 
-    async def connect(*_: object, **driver_arguments: Any) -> asyncpg.Connection:
+    async def connect(*_: object, **driver_arguments: Any) -> RawConnection:
         return await _connect({**arguments, **driver_arguments})
 
     return await asyncpg.create_pool(min_size=0, max_size=size, connect=connect)
@@ -89,7 +93,7 @@ def connect_arguments(
             "application_name": name,
             "statement_timeout": limit_ms,
             # Who was frozen or cut off in a transaction must not hold its locks for ever.
-            "idle_in_transaction_session_timeout": limit_ms,
+            "idle_in_transaction_session_timeout": str(int(_LONGEST_IDLE_SECONDS * 1000)),
             "client_connection_check_interval": "10000",
             "timezone": "UTC",
             # Our statements are short: compiling them costs more than running them.
@@ -98,7 +102,7 @@ def connect_arguments(
     }
 
 
-async def raw_connection(connection: AsyncConnection) -> asyncpg.Connection:
+async def raw_connection(connection: AsyncConnection) -> RawConnection:
     """The asyncpg connection beneath, for COPY and prepared statements, inside the same transaction.
 
     SQLAlchemy begins a transaction only with its first statement. So if `connection` is in one that has not
@@ -137,7 +141,7 @@ async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
             return
 
 
-async def _connect(arguments: Mapping[str, Any]) -> asyncpg.Connection:
+async def _connect(arguments: Mapping[str, Any]) -> RawConnection:
     try:
         return await asyncpg.connect(**arguments)
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError) as failure:

