@@ -9,21 +9,22 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import grpc
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from service_kit import migrations
-from service_kit.postgres_server import PostgresServer
-from service_kit.provisioning import ServiceDatabase, provision, url_for
+from service_kit.provisioning import create_database
 from tests.integration.audit.caller import AuditCaller
 from tests.integration.audit.log import AuditLog
+from tests.support.databases import Templates
 
 ALL_ROLES = ("reader", "auditor", "operator", "producer")
-DATABASE = ServiceDatabase.of("audit")
 
+# One for all tests of the log, which grows with each of them: so each has clients of its own.
+_DATABASE = "audit_log_tests"
 _CLIENT_NOS = itertools.count(1)
 
 
@@ -47,31 +48,28 @@ def signing_key() -> Ed25519PrivateKey:
 
 @pytest.fixture(scope="session")
 async def environment(
-    tmp_path_factory: pytest.TempPathFactory, signing_key: Ed25519PrivateKey
-) -> AsyncIterator[dict[str, str]]:
+    database_templates: Templates, tmp_path_factory: pytest.TempPathFactory, signing_key: Ed25519PrivateKey
+) -> dict[str, str]:
     """The environment of an audit service whose database is migrated."""
-    directory = tmp_path_factory.mktemp("audit")
-    public_key = directory / "tokens.pem"
+    public_key = tmp_path_factory.mktemp("audit") / "tokens.pem"
     public_key.write_bytes(
         signing_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
-    with PostgresServer(directory / "postgres", options={"fsync": "off"}) as server:
-        await provision(server.url(), [DATABASE])
-        settings = {
-            "DATABASE_URL": url_for(server.url(), database=DATABASE.name, role=DATABASE.runtime_role),
-            "MIGRATION_DATABASE_URL": url_for(server.url(), database=DATABASE.name, role=DATABASE.owner),
-            "RUNTIME_ROLE": DATABASE.runtime_role,
-            "TOKEN_PUBLIC_KEY_FILE": str(public_key),
-            "TOKEN_ISSUER": "tests",
-            "TOKEN_AUDIENCE": "tallybook",
-            "STOP_WITH_PARENT": "true",
-            "PORT": "0",
-        }
-        variables = {f"TALLYBOOK_AUDIT_{name}": value for name, value in settings.items()}
-        environment = {**os.environ, **variables}
-        owner_url = environment["TALLYBOOK_AUDIT_MIGRATION_DATABASE_URL"]
-        await migrations.upgrade("audit_service", owner_url, DATABASE.runtime_role)
-        yield environment
+    template = await database_templates.of("audit_service")
+    server = database_templates.server
+    admin = await asyncpg.connect(server.url())
+    await create_database(admin, _DATABASE, owner=template.owner, template=template.name)
+    await admin.close()
+    settings = {
+        "DATABASE_URL": server.url(_DATABASE, template.runtime_role),
+        "MIGRATION_DATABASE_URL": server.url(_DATABASE, template.owner),
+        "TOKEN_PUBLIC_KEY_FILE": str(public_key),
+        "TOKEN_ISSUER": "tests",
+        "TOKEN_AUDIENCE": "tallybook",
+        "STOP_WITH_PARENT": "true",
+        "PORT": "0",
+    }
+    return {**os.environ, **{f"TALLYBOOK_AUDIT_{name}": value for name, value in settings.items()}}
 
 
 @pytest.fixture(scope="session")
