@@ -57,6 +57,8 @@ def configure_logs(
     )
     logging.basicConfig(handlers=[handler], level=threshold, force=True)
     logging.captureWarnings(True)
+    # It tells at each start which dialect it found; what it changes, it tells us anyway.
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 
 
 def _name_the_call(_logger: object, _method: str, event: EventDict) -> EventDict:

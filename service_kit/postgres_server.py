@@ -6,7 +6,6 @@ and with fsync on.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -19,11 +18,13 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]
 import structlog
+
+from service_kit.directory_lock import DirectoryInUseError, DirectoryLock
 
 _log = structlog.get_logger()
 
@@ -76,7 +77,7 @@ class PostgresServer:
         self._port = port or _SOCKET_PORT
         self._tcp = port is not None
         self._options = {**_OPTIONS, **(options or {})}
-        self._lock: IO[str] | None = None
+        self._lock = DirectoryLock(self.directory)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -102,7 +103,11 @@ class PostgresServer:
         """Return once it accepts connections; PostgresServerError when it does not within `seconds`."""
         assert self._process is None, "started before"
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        try:
+            # Whatever ended its last owner: a lock that is free proves that nobody owns the data now.
+            self._lock.take()
+        except DirectoryInUseError as fault:
+            raise PostgresServerError(f"the database can't be started: {fault}") from None
         try:
             account = _account()
             _let_traverse(self.directory, account)
@@ -124,7 +129,7 @@ class PostgresServer:
             _end(psutil.Process(self._process.pid) if self.is_running else None, signal.SIGINT, seconds)
             self._process.wait()
             self._process = None
-        self._release_lock()
+        self._lock.release()
 
     def kill(self) -> None:
         """Kill it as a power failure would, with nothing written down: for tests of what survives that."""
@@ -133,7 +138,7 @@ class PostgresServer:
         self._process.wait()
         self._process = None
         _wait_for_exit(list(_servers_in(self._data)), 10.0)
-        self._release_lock()
+        self._lock.release()
 
     @property
     def _sockets(self) -> Path:
@@ -143,30 +148,6 @@ class PostgresServer:
         # The same directory always gets the same socket, so that a URL outlives a restart.
         digest = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"tallybook-{os.geteuid()}-{digest}"
-
-    def _take_lock(self) -> None:
-        # Held as long as the owner lives, whatever ends it; so a lock that is free proves that nobody owns
-        # the data.
-        lock = (self.directory / "lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read().strip() or "unknown"
-            lock.close()
-            raise PostgresServerError(
-                f"the database in {self.directory} is in use by process {owner}: "
-                "stop that one, or use another directory"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        self._lock = lock
-
-    def _release_lock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
 
     def _clear_the_way(self) -> None:
         """Stop what a killed owner left behind, and remove the sign of a server that is no more."""
@@ -262,7 +243,7 @@ class PostgresServer:
             self._process.kill()
             self._process.wait()
             self._process = None
-        self._release_lock()
+        self._lock.release()
 
 
 def _account() -> dict[str, Any]:

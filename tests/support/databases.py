@@ -25,7 +25,7 @@ _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
 
 @dataclass(frozen=True, slots=True)
 class FreshDatabase:
-    """A database of a test's own. url: as the runtime role, who serves; owner_url: as the owner, who migrates."""
+    """A database of a test's own. url: as the runtime role, which serves; owner_url: as the owner."""
 
     name: str
     url: str
