@@ -150,8 +150,8 @@ acct_transaction = Table(
 
 
 def _source_table(name: str, key: str, *columns: Column[object] | Index, account: str = "acct_no") -> Table:
-    """A source table. `event_no` is the transaction that the row was made for, the first of those that
-    share it.
+    """A source table. `event_no` is the transaction that the row was made for; where several share the row, it is
+    the first of their document.
     """
     return Table(
         name,
@@ -208,9 +208,8 @@ write_offs = _source_table(
 refunds = _source_table(
     "refunds",
     "refund_no",
-    # The refund (12 or 13) that the reversals go with.
-    Column("refund_event_no", BigInteger, nullable=False),
-    Index("refunds_refund_event_no_key", "client_no", "refund_event_no", unique=True),
+    # Here event_no is the refund (12 or 13) that the reversals go with.
+    Index("refunds_event_no_key", "client_no", "event_no", unique=True),
 )
 
 # 9 and 18

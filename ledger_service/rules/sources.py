@@ -98,6 +98,12 @@ class VoidOf(NamedTuple):
     event_no: int
 
 
+class InvoiceVoid(NamedTuple):
+    """What VoidInvoice voids."""
+
+    invoice_no: int
+
+
 Source = (
     ExternalPayment
     | ElectronicPayment
@@ -112,4 +118,5 @@ Source = (
     | InvoiceLine
     | CreditMemoLine
     | VoidOf
+    | InvoiceVoid
 )

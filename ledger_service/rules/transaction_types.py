@@ -70,6 +70,7 @@ class TransactionType:
         source_no.
     source: the details that a draft must carry; None when its source has none.
     required_role: the role beyond those of posting that the caller must have (rule 19).
+    shares_source: whether the transactions of one document share one source row.
     refundable_by: the type of refund for it, where it is a payment (rule 14).
     reversible: whether a reversal (8) may take from it: it is a charge to the customer, neither a refund
         nor a transfer.
@@ -89,6 +90,7 @@ class TransactionType:
     comment_required: bool
     required_role: str | None
     void_rule: VoidRule
+    shares_source: bool
     refundable_by: int | None
     reversible: bool
     debit_gl_account: str | None
@@ -121,6 +123,7 @@ def _type(
     comment_required: bool = False,
     required_role: str | None = None,
     void_rule: VoidRule = VoidRule.ALONE,
+    shares_source: bool = False,
     refundable_by: int | None = None,
     reversible: bool = False,
 ) -> TransactionType:
@@ -139,6 +142,7 @@ def _type(
         comment_required,
         required_role,
         void_rule,
+        shares_source,
         refundable_by,
         reversible,
         debit,
@@ -165,14 +169,14 @@ _TYPES: Final = (
         "transfer_account_balance",
         (gl.ACCOUNTS_RECEIVABLE, gl.TRANSFER_CLEARING),
         source=sources.BalanceTransfer, document=DocumentKind.TRANSFER_TARGET,
-        void_rule=VoidRule.WITH_OTHER_LEG,
+        void_rule=VoidRule.WITH_OTHER_LEG, shares_source=True,
     ),
     _type(
         5, "Balance Transfer From Account", CREDIT, "balance_transfer", "transfer_no",
         "transfer_account_balance",
         (gl.TRANSFER_CLEARING, gl.ACCOUNTS_RECEIVABLE),
         source=sources.BalanceTransfer, document=DocumentKind.TRANSFER, amount=AmountRule.OPTIONAL,
-        void_rule=VoidRule.WITH_OTHER_LEG,
+        void_rule=VoidRule.WITH_OTHER_LEG, shares_source=True,
     ),
     _type(
         6, "Write Off/Dispute Hold", CREDIT, "write_offs", "write_off_no", "create_writeoff_or_dispute",
@@ -183,6 +187,7 @@ _TYPES: Final = (
         8, "Refund Related Reversal", CREDIT, "refunds", "refund_no", "issue_refund_to_account",
         (gl.REFUNDED_CHARGES, gl.ACCOUNTS_RECEIVABLE),
         source=sources.RefundReversal, document=DocumentKind.REVERSAL, void_rule=VoidRule.THROUGH_REFUND,
+        shares_source=True,
     ),
     _type(
         9, "Balance Forward", CHARGE, "balance_forward", "balance_no", "create_account",
@@ -230,7 +235,7 @@ _TYPES: Final = (
         24, "Credit Memo Line", CREDIT, "credit_memo", "cm_no", "create_credit_memo",
         (gl.CREDIT_MEMOS, gl.ACCOUNTS_RECEIVABLE),
         source=sources.CreditMemoLine, document=DocumentKind.CREDIT_MEMO, comment_required=True,
-        void_rule=VoidRule.THROUGH_CREDIT_MEMO,
+        void_rule=VoidRule.THROUGH_CREDIT_MEMO, shares_source=True,
     ),
 )  # fmt: skip
 
@@ -260,6 +265,7 @@ def _void_of(row: TransactionType) -> TransactionType:
         comment_required=True,
         required_role=_VOID_ROLES.get(row.code),
         void_rule=VoidRule.NEVER,
+        shares_source=row.shares_source,
         refundable_by=None,
         reversible=False,
         debit_gl_account=row.credit_gl_account,
@@ -271,3 +277,26 @@ TRANSACTION_TYPES: Final[Mapping[int, TransactionType]] = MappingProxyType(
     {row.code: row for one in _TYPES for row in (one, _void_of(one))}
 )
 """The rows by code; each type is followed by its void."""
+
+# What VoidTransaction and VoidInvoice post is known only once their target is: they are drafted with this
+# row.
+ANY_VOID: Final = TransactionType(
+    code=0,
+    name="Void of whatever it is",
+    effect=0,
+    source_table="",
+    source_key="",
+    operation="void_transaction",
+    document=DocumentKind.VOID,
+    source=sources.VoidOf,
+    amount=AmountRule.FORBIDDEN,
+    reason_code_required=True,
+    comment_required=True,
+    required_role=None,
+    void_rule=VoidRule.NEVER,
+    shares_source=False,
+    refundable_by=None,
+    reversible=False,
+    debit_gl_account=None,
+    credit_gl_account=None,
+)

@@ -174,6 +174,19 @@ def _create_tables() -> None:
         postgresql_where=sa.text("transaction_type < 0"),
     )
     op.create_table(
+        "audit_outbox",
+        sa.Column("outbox_no", sa.BigInteger, sa.Identity(always=True), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refused_reason", sa.Text, nullable=True),
+        sa.PrimaryKeyConstraint("outbox_no", name="audit_outbox_pkey"),
+    )
+    op.create_index(
+        "audit_outbox_waiting", "audit_outbox", ["outbox_no"], postgresql_where=sa.text("refused_at IS NULL")
+    )
+    op.create_table(
         "balance_forward",
         sa.Column("client_no", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("balance_no", sa.BigInteger, autoincrement=False, nullable=False),
@@ -385,10 +398,9 @@ def _create_tables() -> None:
         sa.Column("refund_no", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("event_no", sa.BigInteger, nullable=False),
         sa.Column("acct_no", sa.BigInteger, nullable=False),
-        sa.Column("refund_event_no", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("client_no", "refund_no", name="refunds_pkey"),
     )
-    op.create_index("refunds_refund_event_no_key", "refunds", ["client_no", "refund_event_no"], unique=True)
+    op.create_index("refunds_event_no_key", "refunds", ["client_no", "event_no"], unique=True)
     op.create_table(
         "request_key",
         sa.Column("client_no", sa.BigInteger, autoincrement=False, nullable=False),

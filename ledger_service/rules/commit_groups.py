@@ -1,0 +1,306 @@
+"""A commit group: accepted documents with their numbers, laid out as the rows that are written.
+
+The numbers of a group are one contiguous block, and within it those of each client and of each document: so
+a client's part is known by its first and last number, and an invoice's lines are.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from ledger_service.rules.digests import TransactionRow, group_digest, part_digest
+from ledger_service.rules.postings import (
+    AccountOpening,
+    Decision,
+    NewInvoice,
+    PlanInstanceOpening,
+    Posting,
+)
+from ledger_service.rules.sources import InvoiceLine, NewInvoiceLine, Source
+from ledger_service.rules.transactions import Transaction
+
+
+@dataclass(slots=True)
+class Accepted:
+    """An accepted document or opening; with its numbers, once `lay_out` gave them."""
+
+    client_no: int
+    actor: str
+    decision: Decision
+    first_event_no: int = 0
+    source_nos: list[int] = field(default_factory=list)
+    """One for each posting."""
+    acct_no: int = 0
+    """Of the account that it opens."""
+    plan_instance_nos: range = range(0)
+    """Of the plan instances that it opens."""
+    created_at: datetime | None = None
+
+    def numbers(self) -> list[tuple[int, int, int]]:
+        """Of each posting: the place of its draft in the document, its event_no and its source_no."""
+        first = self.first_event_no
+        return [
+            (posting.draft, first + offset, source_no)
+            for offset, (posting, source_no) in enumerate(
+                zip(self.decision.postings, self.source_nos, strict=True)
+            )
+        ]
+
+    def transactions(self) -> list[Transaction]:
+        """The posted transactions, as they read at this moment."""
+        assert self.created_at is not None, "not numbered yet"
+        return [
+            Transaction(
+                posting.client_no,
+                self.first_event_no + offset,
+                posting.acct_no or self.acct_no,
+                posting.plan_instance_no,
+                posting.type,
+                source_no,
+                posting.amount,
+                posting.currency,
+                posting.effective_date,
+                self.created_at,
+                posting.related_event_no,
+                0,
+                posting.reason_code,
+                posting.comment,
+                self._source(posting),
+            )
+            for offset, (posting, source_no) in enumerate(
+                zip(self.decision.postings, self.source_nos, strict=True)
+            )
+        ]
+
+    def _source(self, posting: Posting) -> Source | None:
+        line = posting.source
+        if not isinstance(line, NewInvoiceLine):
+            return line
+        assert self.decision.invoice is not None
+        return InvoiceLine(
+            line.line_type, line.description, posting.draft + 1, self.decision.invoice.invoice_no
+        )
+
+
+class Part(NamedTuple):
+    """The part of one client in a group."""
+
+    client_no: int
+    first_event_no: int
+    last_event_no: int
+    transactions: int
+    digest: bytes
+    actors: tuple[str, ...]
+
+
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class CommitGroup:
+    """The rows of a group, by table, in the order of their columns; and what it does to the balances."""
+
+    group_no: int
+    created_at: datetime
+    transactions: list[TransactionRow] = field(default_factory=list)
+    source_rows: defaultdict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    """By source table."""
+    accounts: list[Row] = field(default_factory=list)
+    account_balances: list[Row] = field(default_factory=list)
+    """Of accounts that are opened."""
+    plan_instances: list[Row] = field(default_factory=list)
+    plan_instance_balances: list[Row] = field(default_factory=list)
+    invoices: list[Row] = field(default_factory=list)
+    invoice_voids: list[Row] = field(default_factory=list)
+
+    balance_changes: dict[tuple[int, int], int] = field(default_factory=dict)
+    """By account that was there before: what its balance changes by."""
+    last_events: dict[tuple[int, int], int] = field(default_factory=dict)
+    plan_balance_changes: dict[tuple[int, int], int] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of the whole group."""
+        return group_digest((part.client_no, part.digest) for part in self.parts)
+
+    @property
+    def first_event_no(self) -> int:
+        """The first transaction; there is at least one."""
+        return self.parts[0].first_event_no
+
+    @property
+    def last_event_no(self) -> int:
+        """The last transaction."""
+        return self.parts[-1].last_event_no
+
+
+def numbers_needed(accepted: Sequence[Accepted]) -> dict[str, int]:
+    """How many numbers of each kind the documents take."""
+    needed: Counter[str] = Counter(group_no=1)
+    for each in accepted:
+        decision = each.decision
+        needed["event_no"] += len(decision.postings)
+        for posting in decision.postings:
+            if posting.row is not None:
+                needed[posting.type.source_table] += 1
+        needed["invoice_no"] += decision.invoice is not None
+        if isinstance(decision.opening, AccountOpening):
+            needed["acct_no"] += 1
+            needed["plan_instance_no"] += len(decision.opening.plan_instance_names)
+        elif isinstance(decision.opening, PlanInstanceOpening):
+            needed["plan_instance_no"] += 1
+    return {name: count for name, count in needed.items() if count}
+
+
+def lay_out(accepted: Sequence[Accepted], first_numbers: Mapping[str, int], now: datetime) -> CommitGroup:
+    """Give every document its numbers, and lay out the rows. The order of a client's documents is kept."""
+    layout = _Layout(CommitGroup(first_numbers["group_no"], now), dict(first_numbers))
+    by_client = sorted(accepted, key=lambda each: each.client_no)
+    for client_no, documents in groupby(by_client, key=lambda each: each.client_no):
+        layout.add_client(client_no, list(documents))
+    return layout.group
+
+
+@dataclass(slots=True)
+class _Layout:
+    """A group in the making, and the next number of each kind."""
+
+    group: CommitGroup
+    next_numbers: dict[str, int]
+
+    def _take(self, name: str, count: int = 1) -> int:
+        first = self.next_numbers[name]
+        self.next_numbers[name] = first + count
+        return first
+
+    def add_client(self, client_no: int, documents: Sequence[Accepted]) -> None:
+        group = self.group
+        before = len(group.transactions)
+        for each in documents:
+            each.created_at = group.created_at
+            self._open(each)
+            if each.decision.postings:
+                self._add(each)
+        rows = group.transactions[before:]
+        if rows:
+            actors = tuple(sorted({each.actor for each in documents if each.decision.postings}))
+            first, last = rows[0][1], rows[-1][1]
+            group.parts.append(Part(client_no, first, last, len(rows), part_digest(rows), actors))
+
+    def _add(self, accepted: Accepted) -> None:
+        """The transactions of a document and their source rows."""
+        decision = accepted.decision
+        first = accepted.first_event_no = self._take("event_no", len(decision.postings))
+        invoice = decision.invoice
+        if invoice is not None:
+            self._add_invoice(invoice, first, len(decision.postings))
+        if decision.voided_invoice_no:
+            last = first + len(decision.postings) - 1
+            self.group.invoice_voids.append((accepted.client_no, decision.voided_invoice_no, first, last))
+        created_at = self.group.created_at
+        source_no = 0
+        for event_no, posting in enumerate(decision.postings, first):
+            acct_no = posting.acct_no or accepted.acct_no
+            kind = posting.type
+            if posting.row is not None:
+                source_no = self._take(kind.source_table)
+                row_event_no = first if kind.shares_source else event_no
+                row = (posting.client_no, source_no, row_event_no, acct_no, *posting.row)
+                self.group.source_rows[kind.source_table].append(
+                    row if invoice is None else (*row, invoice.invoice_no)
+                )
+            elif posting.source_no:
+                source_no = posting.source_no
+            accepted.source_nos.append(source_no)
+            self.group.transactions.append(
+                (
+                    posting.client_no,
+                    event_no,
+                    acct_no,
+                    posting.plan_instance_no or None,
+                    kind.code,
+                    source_no,
+                    posting.amount,
+                    posting.currency,
+                    posting.effective_date,
+                    created_at,
+                    posting.related_event_no or None,
+                    posting.reason_code or None,
+                    posting.comment or None,
+                )
+            )
+            if posting.acct_no:
+                self._change_balances(posting, event_no)
+
+    def _change_balances(self, posting: Posting, event_no: int) -> None:
+        group, effect = self.group, posting.type.effect * posting.amount
+        account = (posting.client_no, posting.acct_no)
+        group.balance_changes[account] = group.balance_changes.get(account, 0) + effect
+        group.last_events[account] = event_no
+        if posting.plan_instance_no:
+            plan_instance = (posting.client_no, posting.plan_instance_no)
+            before = group.plan_balance_changes.get(plan_instance, 0)
+            group.plan_balance_changes[plan_instance] = before + effect
+
+    def _add_invoice(self, invoice: NewInvoice, first_event_no: int, lines: int) -> None:
+        invoice.invoice_no = self._take("invoice_no")
+        self.group.invoices.append(
+            (
+                invoice.client_no,
+                invoice.invoice_no,
+                invoice.acct_no,
+                invoice.plan_instance_no or None,
+                invoice.billing_period_start,
+                invoice.billing_period_end,
+                invoice.issue,
+                invoice.invoice_date,
+                invoice.due_date,
+                invoice.total,
+                invoice.currency,
+                first_event_no,
+                first_event_no + lines - 1,
+                self.group.created_at,
+            )
+        )
+
+    def _open(self, accepted: Accepted) -> None:
+        """The rows of what a document opens."""
+        opening = accepted.decision.opening
+        if isinstance(opening, AccountOpening):
+            accepted.acct_no = self._take("acct_no")
+            self._open_account(opening, accepted)
+            self._open_plan_instances(accepted, accepted.acct_no, opening.plan_instance_names)
+        elif isinstance(opening, PlanInstanceOpening):
+            self._open_plan_instances(accepted, opening.acct_no, (opening.name,))
+
+    def _open_account(self, opening: AccountOpening, accepted: Accepted) -> None:
+        self.group.accounts.append(
+            (
+                opening.client_no,
+                accepted.acct_no,
+                opening.external_id or None,
+                opening.name,
+                opening.currency,
+                opening.payment_term_days,
+                self.group.created_at,
+            )
+        )
+        first_event_no = self.next_numbers["event_no"] if opening.opening_balance else 0
+        self.group.account_balances.append(
+            (opening.client_no, accepted.acct_no, opening.opening_balance, first_event_no)
+        )
+
+    def _open_plan_instances(self, accepted: Accepted, acct_no: int, names: Sequence[str]) -> None:
+        if not names:
+            return
+        first = self._take("plan_instance_no", len(names))
+        accepted.plan_instance_nos = range(first, first + len(names))
+        for plan_instance_no, name in zip(accepted.plan_instance_nos, names, strict=True):
+            self.group.plan_instances.append(
+                (accepted.client_no, plan_instance_no, acct_no, name, self.group.created_at)
+            )
+            self.group.plan_instance_balances.append((accepted.client_no, plan_instance_no, 0))
