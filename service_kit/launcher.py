@@ -8,6 +8,7 @@ along.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -183,13 +184,13 @@ async def launched(
     say: Say = lambda _line: None,
     postgres_options: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Launched]:
-    """Everything, running within the block. Data and logs are in `directory`; a second start goes on with them.
+    """Everything, running within the block. Its data and logs are in `directory`; a second start goes on.
 
     environment: further variables for the services, over this process's own.
     say: gets a line for a person at each step.
-    LaunchError when something does not start, or when
-    `directory` is in use by another launcher. A service whose TALLYBOOK_..._DATABASE_URL is set uses that
-    database; PostgreSQL is started for the others.
+    LaunchError when something does not start, or when `directory` is in use by another launcher.
+
+    A service whose TALLYBOOK_..._DATABASE_URL is set uses that database; the others get PostgreSQL.
     """
     with _held(directory):
         given = {**os.environ, **(environment or {})}
@@ -213,13 +214,7 @@ async def launched(
             await _start_services(services, say)
             yield Launched(postgres, services)
         finally:
-            for service in reversed(services):
-                if service.is_running:
-                    say(f"stopping {service.name}")
-                    await service.terminate()
-            if postgres is not None:
-                say("stopping PostgreSQL")
-                await asyncio.to_thread(postgres.stop)
+            await _stop(postgres, services, say)
 
 
 @contextmanager
@@ -281,6 +276,19 @@ async def _start_services(services: Sequence[LaunchedService], say: Say) -> None
     for service in services:
         await service.wait_until_serving()
         say(f"{service.name} serves on {service.target} ({time.monotonic() - began:.1f} s)")
+
+
+async def _stop(postgres: PostgresServer | None, services: Sequence[LaunchedService], say: Say) -> None:
+    for service in reversed(services):
+        if service.is_running:
+            # Whoever listened may be gone (a closed pipe); what runs has to be stopped all the same.
+            with contextlib.suppress(OSError):
+                say(f"stopping {service.name}")
+            await service.terminate()
+    if postgres is not None:
+        with contextlib.suppress(OSError):
+            say("stopping PostgreSQL")
+        await asyncio.to_thread(postgres.stop)
 
 
 async def _is_serving(health: Any) -> bool:
