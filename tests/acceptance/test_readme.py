@@ -1,0 +1,75 @@
+"""What the README prints works as printed: its grpcurl lines and its Python client."""
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.launches import RunningTallybook
+
+README = Path(__file__).parents[2] / "README.md"
+PRINTED_PORTS = {"localhost:50051": "ledger", "localhost:50052": "batch", "localhost:50053": "audit"}
+TOOLS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def block(mark: str) -> str:
+    """The code block of the README that follows the comment `test: <mark>`."""
+    found = re.search(rf"<!-- test: {mark} -->\n```\w+\n(.*?)```", README.read_text(), re.DOTALL)
+    assert found, f"the README has no block that is marked `test: {mark}`"
+    return found[1]
+
+
+def at_the_test_s_ports(text: str, tallybook: RunningTallybook) -> str:
+    for printed, name in PRINTED_PORTS.items():
+        text = text.replace(printed, tallybook.target(name))
+    return text
+
+
+async def output_of(*command: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "PATH": TOOLS},
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+async def test_the_grpcurl_lines_work_as_printed(tallybook: RunningTallybook) -> None:
+    if shutil.which("grpcurl", path=TOOLS) is None:
+        pytest.skip("grpcurl comes as a wheel for Linux on x86-64 only, and is not installed")
+    lines = at_the_test_s_ports(block("grpcurl"), tallybook).splitlines()
+    assert len(lines) == 5
+
+    answers = [json.loads(await output_of(*shlex.split(line))) for line in lines]
+
+    types, account, accounts, cycle, search = answers
+    assert len(types["transactionTypes"]) == 32
+    assert account["balanceForward"]["transactionType"] == "TRANSACTION_TYPE_BALANCE_FORWARD"
+    assert account["account"]["acctNo"] in [each["acctNo"] for each in accounts["accounts"]]
+    assert [session["processCode"] for session in cycle["sessions"]] == [
+        "housekeeping",
+        "invoicer",
+        "billing_manager",
+        "dunning_manager",
+    ]
+    assert all(session["clientNo"] == "1" for session in search.get("sessions", []))
+
+
+async def test_the_python_client_works_as_printed(tallybook: RunningTallybook, tmp_path: Path) -> None:
+    script = tmp_path / "client.py"
+    script.write_text(at_the_test_s_ports(block("python"), tallybook))
+
+    first = await output_of(sys.executable, str(script))
+    again = await output_of(sys.executable, str(script))
+
+    assert re.fullmatch(r"event \d+ leaves 60\.00 USD\n", first)
+    assert again == first, "the same keys return the first answers"
