@@ -120,20 +120,22 @@ def failure_of(status: AttemptStatus, decline_code: str) -> FailureReason | None
     return FailureReason(failure[0], failure[1].format(code=decline_code or "no code given"))
 
 
-def billing_attempt_id(client_no: int, acct_no: int, business_date: date, method_version: int) -> str:
-    """The identifier of the Billing Manager's attempt: one for an account, day and payment method as it was
-    set.
+def billing_fact(client_no: int, acct_no: int, business_date: date) -> str:
+    """What the Billing Manager collects for: an account and a business date."""
+    return f"collect-{client_no}-{acct_no}-{business_date:%Y%m%d}"
 
-    A method that was set anew after a decline may be tried on the same day.
+
+def dunning_fact(client_no: int, acct_no: int, entered_on: date, step_no: int) -> str:
+    """What a dunning step collects for: an account, its cycle and the step."""
+    return f"dunning-{client_no}-{acct_no}-{entered_on:%Y%m%d}-{step_no}"
+
+
+def attempt_id(fact: str, method_version: int) -> str:
+    """The identifier of the attempt for a fact with a payment method as it was set.
+
+    A method that was set anew after a decline may be tried for the same fact; one that was declined is not.
     """
-    return f"collect-{client_no}-{acct_no}-{business_date:%Y%m%d}-{method_version}"
-
-
-def dunning_attempt_id(
-    client_no: int, acct_no: int, entered_on: date, step_no: int, method_version: int
-) -> str:
-    """The identifier of the attempt of a dunning step: one for an account, cycle and step."""
-    return f"dunning-{client_no}-{acct_no}-{entered_on:%Y%m%d}-{step_no}-{method_version}"
+    return f"{fact}-{method_version}"
 
 
 def amount_to_collect(balance: Money) -> Money | None:

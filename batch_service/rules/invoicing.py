@@ -142,6 +142,17 @@ class InvoiceComposition:
 
 
 @dataclass(frozen=True, slots=True)
+class InvoiceIntent:
+    """An invoice that the ledger is asked for until it answers."""
+
+    acct_no: int
+    plan_instance_no: int
+    period: DayRange
+    invoice_date: date
+    lines: tuple[InvoiceLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MixedCurrencies:
     """The plan is billed in one currency and has something to bill in another."""
 

@@ -10,8 +10,9 @@ from batch_service.rules.collection import (
     AttemptStatus,
     GatewayAnswer,
     amount_to_collect,
-    billing_attempt_id,
-    dunning_attempt_id,
+    attempt_id,
+    billing_fact,
+    dunning_fact,
     failure_of,
 )
 from service_kit.money import Money
@@ -27,20 +28,19 @@ def test_all_that_is_due_is_collected_and_never_more(balance: int, due: int | No
 
 def test_the_attempts_of_different_business_facts_have_different_names() -> None:
     names = {
-        billing_attempt_id(1, 2, DAY, 1),
-        billing_attempt_id(1, 2, DAY, 2),
-        billing_attempt_id(1, 3, DAY, 1),
-        billing_attempt_id(1, 2, date(2026, 3, 2), 1),
-        dunning_attempt_id(1, 2, DAY, 1, 1),
-        dunning_attempt_id(1, 2, DAY, 2, 1),
+        attempt_id(billing_fact(1, 2, DAY), 1),
+        attempt_id(billing_fact(1, 2, DAY), 2),
+        attempt_id(billing_fact(1, 3, DAY), 1),
+        attempt_id(billing_fact(1, 2, date(2026, 3, 2)), 1),
+        attempt_id(dunning_fact(1, 2, DAY, 1), 1),
+        attempt_id(dunning_fact(1, 2, DAY, 2), 1),
     }
     assert len(names) == 6
-    assert billing_attempt_id(1, 2, DAY, 1) == billing_attempt_id(1, 2, DAY, 1)
 
 
 def test_the_longest_name_fits_the_contract() -> None:
     largest = 2**63 - 1
-    assert len(dunning_attempt_id(largest, largest, DAY, 2**31 - 1, largest)) <= 128
+    assert len(attempt_id(dunning_fact(largest, largest, DAY, 2**31 - 1), largest)) <= 128
 
 
 def test_every_answer_leads_to_a_status() -> None:

@@ -1,0 +1,81 @@
+"""Billing Manager (23): collects what is due from the accounts that pay electronically (rule 31)."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import ClassVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from batch_service import store_payments
+from batch_service.collecting import CollectionOrder, CollectionOutcome, Collector
+from batch_service.gateway_client import Gateway
+from batch_service.ledger_client import Ledger
+from batch_service.processes.contract import (
+    BatchProcess,
+    JobNames,
+    ProcessContext,
+    ProcessFault,
+    RecordResult,
+    SelectedRecord,
+    WorkRecord,
+)
+from batch_service.rules.collection import billing_fact
+
+
+class BillingManager(BatchProcess):
+    """Collects electronic payments. A record is an account."""
+
+    code: ClassVar[str] = "billing_manager"
+    batch_no: ClassVar[int] = 23
+    name: ClassVar[str] = "Billing Manager"
+    purpose: ClassVar[str] = "Collects electronic payments for what is due"
+    depends_on: ClassVar[tuple[str, ...]] = ("invoicer",)
+    chunk_size: ClassVar[int] = 200
+    jobs: ClassVar[JobNames] = JobNames(
+        prepare="Ask whether the payment gateway is available",
+        select="Select the accounts that pay electronically",
+        work="Collect what is due",
+    )
+
+    def __init__(self, engine: AsyncEngine, ledger: Ledger | None, gateway: Gateway | None) -> None:
+        self._engine = engine
+        self._gateway = gateway
+        self._collector = Collector(engine, ledger, gateway) if ledger and gateway else None
+
+    async def prepare(self, context: ProcessContext) -> None:
+        """ProcessFault when the gateway takes no charges: better nothing than half of it."""
+        if self._collector is None or self._gateway is None:
+            raise ProcessFault(
+                "a ledger and a payment gateway have to be configured: nothing can be collected"
+            )
+        await self._gateway.require_available(context.client_no)
+
+    async def select(self, context: ProcessContext) -> AsyncIterator[SelectedRecord]:
+        """The accounts with an electronic method that was not declined for good, or with something open."""
+        async with self._engine.connect() as connection:
+            acct_nos = await store_payments.accounts_to_collect(connection, context.client_no)
+        for acct_no in acct_nos:
+            yield SelectedRecord(f"account:{acct_no}", acct_no)
+
+    async def work(self, context: ProcessContext, records: Sequence[WorkRecord]) -> Sequence[RecordResult]:
+        """Collect from all accounts of the chunk at once."""
+        assert self._collector is not None, "prepare has refused to run without it"
+        outcomes = await self._collector.collect(
+            context.client_no,
+            [
+                CollectionOrder(
+                    record.acct_no,
+                    billing_fact(context.client_no, record.acct_no, context.business_date),
+                    context.business_date,
+                )
+                for record in records
+            ],
+        )
+        return [_result(record, outcomes[record.acct_no]) for record in records]
+
+
+def _result(record: WorkRecord, outcome: CollectionOutcome) -> RecordResult:
+    if outcome.failure is not None:
+        return RecordResult.failed(record, outcome.failure.reason, outcome.failure.message)
+    return RecordResult.ok(
+        record, f"collected {outcome.collected}" if outcome.collected else "nothing is due"
+    )

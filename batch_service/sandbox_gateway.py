@@ -1,0 +1,194 @@
+"""A payment gateway for development: it decides by the payment token and moves no money.
+
+It plays the outside world, so it keeps its own books (the sandbox tables), which survive restarts, and
+remembers an attempt for ever. A time-out is real: it takes the money, or not, and then says nothing until
+the caller gives up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Never
+
+import grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from service_kit.database import raw_connection
+from tallybook.payments.v1 import (
+    payment_gateway_pb2,
+    payment_gateway_pb2_grpc,
+    sandbox_pb2,
+    sandbox_pb2_grpc,
+)
+from tallybook.type.v1 import money_pb2
+
+_APPROVED: Final = payment_gateway_pb2.CHARGE_OUTCOME_APPROVED
+_PENDING: Final = payment_gateway_pb2.CHARGE_OUTCOME_PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRule:
+    """What the sandbox does with a payment token.
+
+    outcome: what it writes down first; None when it writes nothing down, as if the request had never arrived.
+    answers: whether the caller hears of it.
+    """
+
+    outcome: int | None
+    decline_code: str = ""
+    answers: bool = True
+
+
+_RULES: Final = {
+    "tok_approve": TokenRule(_APPROVED),
+    "tok_soft_decline": TokenRule(payment_gateway_pb2.CHARGE_OUTCOME_SOFT_DECLINE, "insufficient_funds"),
+    "tok_hard_decline": TokenRule(payment_gateway_pb2.CHARGE_OUTCOME_HARD_DECLINE, "stolen_card"),
+    "tok_timeout": TokenRule(_APPROVED, answers=False),
+    "tok_pending": TokenRule(_PENDING),
+    "tok_lost": TokenRule(None, answers=False),
+}
+_ANY_OTHER_TOKEN: Final = TokenRule(_APPROVED)
+
+# For callers that set no deadline at all.
+_LONGEST_SILENCE_SECONDS: Final = 300.0
+
+_OUTAGE: Final = "SELECT EXISTS (SELECT FROM sandbox_outage WHERE client_no = $1)"
+
+_START_OUTAGE: Final = "INSERT INTO sandbox_outage (client_no) VALUES ($1) ON CONFLICT DO NOTHING"
+
+_END_OUTAGE: Final = "DELETE FROM sandbox_outage WHERE client_no = $1"
+
+# The first request of an attempt decides. Its number is made of what names it, so that it needs no second
+# statement.
+_CHARGE: Final = """
+    INSERT INTO sandbox_charge
+        (client_no, attempt_id, outcome, gateway_reference, decline_code, amount_minor, currency)
+    SELECT $1, $2, $3, 'sbx_' || md5($1::bigint || '/' || $2::text), $4, $5, $6
+    WHERE NOT EXISTS (SELECT FROM sandbox_outage WHERE client_no = $1)
+    ON CONFLICT (client_no, attempt_id) DO NOTHING
+    RETURNING attempt_id, outcome, gateway_reference, decline_code, amount_minor, currency
+"""
+
+# To be asked is what settles a pending attempt.
+_ASK: Final = """
+    UPDATE sandbox_charge SET outcome = CASE outcome WHEN 4 THEN 1 ELSE outcome END
+    WHERE client_no = $1 AND attempt_id = $2
+    RETURNING attempt_id, outcome, gateway_reference, decline_code, amount_minor, currency
+"""
+
+
+class SandboxGateway(payment_gateway_pb2_grpc.PaymentGatewayServicer):
+    """The gateway that `sandbox.proto` describes."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def Charge(  # noqa: N802  # the name in the contract
+        self,
+        request: payment_gateway_pb2.ChargeRequest,
+        context: "grpc.aio.ServicerContext[Any, Any]",
+    ) -> payment_gateway_pb2.ChargeResponse:
+        """Decide an attempt by its token, once."""
+        await self._refuse_in_outage(request.client_no, context)
+        rule = _RULES.get(request.payment_token, _ANY_OTHER_TOKEN)
+        row = None
+        if rule.outcome is not None:
+            row = await self._row(
+                _CHARGE,
+                request.client_no,
+                request.attempt_id,
+                rule.outcome,
+                rule.decline_code,
+                request.amount.minor_units,
+                request.amount.currency_code,
+            ) or await self._row(_ASK, request.client_no, request.attempt_id)
+        if row is None or not rule.answers:
+            await _stay_silent(context)
+        return payment_gateway_pb2.ChargeResponse(charge=_charge(row))
+
+    async def GetCharge(  # noqa: N802
+        self,
+        request: payment_gateway_pb2.GetChargeRequest,
+        context: "grpc.aio.ServicerContext[Any, Any]",
+    ) -> payment_gateway_pb2.GetChargeResponse:
+        """Say what became of an attempt."""
+        await self._refuse_in_outage(request.client_no, context)
+        row = await self._row(_ASK, request.client_no, request.attempt_id)
+        if row is None:
+            await context.abort(
+                grpc.StatusCode.NOT_FOUND,
+                f"the attempt {request.attempt_id!r} never arrived: no money was taken",
+            )
+        return payment_gateway_pb2.GetChargeResponse(charge=_charge(row))
+
+    async def CheckAvailability(  # noqa: N802
+        self,
+        request: payment_gateway_pb2.CheckAvailabilityRequest,
+        context: "grpc.aio.ServicerContext[Any, Any]",
+    ) -> payment_gateway_pb2.CheckAvailabilityResponse:
+        """Answer, unless there is an outage."""
+        await self._refuse_in_outage(request.client_no, context)
+        return payment_gateway_pb2.CheckAvailabilityResponse()
+
+    async def _refuse_in_outage(self, client_no: int, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+        async with self._engine.connect() as connection:
+            outage = await (await raw_connection(connection)).fetchval(_OUTAGE, client_no)
+        if outage:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the sandbox gateway has an outage")
+
+    async def _row(self, statement: str, *arguments: object) -> Any:
+        async with self._engine.begin() as connection:
+            return await (await raw_connection(connection)).fetchrow(statement, *arguments)
+
+
+class SandboxGatewayControl(sandbox_pb2_grpc.SandboxGatewayServiceServicer):
+    """Starts and ends outages of the sandbox."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def SetOutage(  # noqa: N802
+        self,
+        request: sandbox_pb2.SetOutageRequest,
+        context: "grpc.aio.ServicerContext[Any, Any]",
+    ) -> sandbox_pb2.SetOutageResponse:
+        """Start or end an outage of a client's gateway."""
+        async with self._engine.begin() as connection:
+            driver = await raw_connection(connection)
+            await driver.execute(_START_OUTAGE if request.outage else _END_OUTAGE, request.client_no)
+        return sandbox_pb2.SetOutageResponse()
+
+
+@asynccontextmanager
+async def serving_sandbox(engine: AsyncEngine) -> AsyncIterator[str]:
+    """Serve the sandbox to this process alone, on a loopback port of its own; yields its target.
+
+    Every worker process may have one: what they know is in the database.
+    """
+    server = grpc.aio.server()
+    payment_gateway_pb2_grpc.add_PaymentGatewayServicer_to_server(SandboxGateway(engine), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(grace=1.0)
+
+
+async def _stay_silent(context: "grpc.aio.ServicerContext[Any, Any]") -> Never:
+    left = context.time_remaining()
+    await asyncio.sleep(min(left if left is not None else _LONGEST_SILENCE_SECONDS, _LONGEST_SILENCE_SECONDS))
+    await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the sandbox keeps silent")
+    raise AssertionError("abort does not return")
+
+
+def _charge(row: Any) -> payment_gateway_pb2.Charge:
+    outcome = row["outcome"]
+    return payment_gateway_pb2.Charge(
+        attempt_id=row["attempt_id"],
+        outcome=payment_gateway_pb2.ChargeOutcome.ValueType(outcome),
+        gateway_reference=row["gateway_reference"] if outcome == _APPROVED else "",
+        decline_code=row["decline_code"],
+        amount=money_pb2.Money(currency_code=row["currency"], minor_units=row["amount_minor"]),
+    )
