@@ -16,7 +16,9 @@ from console.commands.activities import activities_app
 from console.commands.audit import audit_app
 from console.commands.batch import batch_app
 from console.commands.cycle import cycle
+from console.commands.demo import demo
 from console.commands.ledger import ledger_app
+from console.commands.up import up
 from console.connections import LOCAL_AUDIT, LOCAL_BATCH, LOCAL_LEDGER, Targets
 from console.errors import error_line, exit_code_of, root_error
 from console.exit_codes import ExitCode
@@ -30,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("up")(up)
+app.command("demo")(demo)
 app.command("cycle")(cycle)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(account_app, name="account")

@@ -17,6 +17,8 @@ from google.type.date_pb2 import Date
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -24,6 +26,8 @@ from service_kit.dates import date_from_proto, instant_from_proto
 from service_kit.money import Money
 from tallybook.batch.v1.batch_status_pb2 import BatchStatus
 from tallybook.type.v1.money_pb2 import Money as MoneyMessage
+
+_NOTE_INDENT: Final = 9
 
 _PIPE_WIDTH: Final = 160
 """Columns when nobody looks: enough that no table is cut, and a search by line finds whole rows."""
@@ -172,9 +176,39 @@ def table(*columns: Column, title: str = "", footer: bool = False) -> Table:
         header_style="bold",
         footer_style="bold",
         show_footer=footer,
+        show_edge=False,
         pad_edge=False,
-        padding=(0, 1),
+        padding=(0, 1, 0, 0),
     )
+
+
+class NotedTable:
+    """A table whose rows stay on one line each, with notes beneath a row over the whole width."""
+
+    def __init__(self, grid: Table) -> None:
+        """`grid` has columns that don't wrap, and rows that are added here."""
+        self._grid = grid
+        self._notes: list[Sequence[str]] = []
+
+    def add_row(self, *cells: RenderableType, notes: Sequence[str]) -> None:
+        """Add a row; empty notes are left out."""
+        self._grid.add_row(*cells)
+        self._notes.append([note for note in notes if note])
+
+    @property
+    def row_count(self) -> int:
+        """How many rows it has."""
+        return self._grid.row_count
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._grid, options, pad=False)
+        heads = len(lines) - self._grid.row_count
+        for number, line in enumerate(lines):
+            yield from line
+            yield Segment.line()
+            if number >= heads:
+                for note in self._notes[number - heads]:
+                    yield Padding(Text(note, "dim"), (0, 0, 0, _NOTE_INDENT), expand=False)
 
 
 def facts(pairs: Iterable[tuple[str, RenderableType]]) -> Table:

@@ -58,6 +58,14 @@ class SessionBoard:
         )
 
     @property
+    def waits_for_a_person(self) -> bool:
+        """Whether a session goes on only when somebody resumes it or what it depends on."""
+        return any(
+            session.status in NEEDS_A_PERSON or session.status not in ENDED
+            for session in self._sessions.values()
+        )
+
+    @property
     def exit_code(self) -> ExitCode:
         """OK when every session ended as Ok."""
         every_ok = all(session.status == BatchStatus.BATCH_STATUS_OK for session in self._sessions.values())

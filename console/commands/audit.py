@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from console.connections import Connections
 from console.invocation import Invocation
@@ -91,8 +90,7 @@ def show(
 
 
 def _opened(answer: GetBatchProcessResponse) -> RenderableType:
-    history = history_table(answer.history) if answer.history else Text("")
-    return Group(session_detail(answer.session, answer.failed_records), history)
+    return Group(session_detail(answer.session, answer.failed_records), "", history_table(answer.history))
 
 
 @audit_app.command("events")

@@ -86,8 +86,8 @@ def finish_sessions(
         invocation.screen.document(ListBatchSessionsResponse(sessions=last))
     else:
         invocation.screen.show(sessions_table(last))
-    if board and not all(session.ended_at.ByteSize() for session in last):
-        invocation.screen.note("Some sessions wait for a person: see tallybook batch resume --help", "yellow")
+    if board and board.waits_for_a_person:
+        invocation.screen.note("Sessions wait for a person: see tallybook batch resume --help", "yellow")
     if board and board.exit_code:
         raise typer.Exit(board.exit_code)
 

@@ -45,7 +45,7 @@ def account_detail(account: Account, balance: GetBalanceResponse) -> RenderableT
             ("Opened (UTC)", instant(account.created_at)),
         ]
     )
-    return Group(head, balance_table(balance))
+    return Group(head, "", balance_table(balance))
 
 
 def balance_table(response: GetBalanceResponse) -> RenderableType:
@@ -119,7 +119,7 @@ def statement(response: GetStatementResponse, period: str) -> RenderableType:
     grid.columns[4].footer = amount(totals[2])
     grid.columns[5].footer = signed_amount(response.closing_balance)
     head = facts([("Statement", f"{account.name}, account {account.acct_no}"), ("Period", period)])
-    return Group(head, grid)
+    return Group(head, "", grid)
 
 
 def _statement_row(line: StatementLine) -> Sequence[RenderableType]:

@@ -99,8 +99,8 @@ def verification_view(verification: Verification) -> RenderableType:
     """What was checked, what was found, and the verdict."""
     parts: list[RenderableType] = [_checks_table(verification.checks.values(), verification.findings)]
     if verification.findings:
-        parts.append(_findings_table(verification.findings))
-    parts.append(_verdict(verification))
+        parts += ["", _findings_table(verification.findings)]
+    parts += ["", _verdict(verification)]
     return Group(*parts)
 
 

@@ -10,6 +10,7 @@ from rich.table import Column
 
 from console.rendering import Screen, count, day, status_mark, status_name
 from console.views.sessions import session_title
+from console.waiting import ENDED
 from tallybook.batch.v1.batch_pb2 import BatchSession
 from tallybook.batch.v1.batch_status_pb2 import BatchStatus
 
@@ -61,7 +62,7 @@ class LiveSessions:
         worked = session.records_ok + session.records_failed
         if session.status != BatchStatus.BATCH_STATUS_NEW:
             self._progress.start_task(bar)
-        ended = bool(session.ended_at.ByteSize())
+        ended = session.status in ENDED
         self._progress.update(
             bar,
             # A session without records has nothing to fill its bar with, and still came to its end.

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from console.rendering import (
+    NotedTable,
     count,
     day,
     duration,
@@ -39,43 +40,41 @@ def session_title(session: BatchSession) -> str:
 
 def sessions_table(sessions: Iterable[BatchSession], title: str = "") -> RenderableType:
     """One line a session, and beneath its name what a person should know of it."""
-    grid = table(
-        right("Session"),
-        word("Date"),
-        prose("Process"),
-        word("Status"),
-        right("Records"),
-        right("Failed"),
-        word("Started"),
-        right("Took"),
-        title=title,
+    grid = NotedTable(
+        table(
+            right("Session"),
+            word("Date"),
+            word("Process"),
+            word("Status"),
+            right("Records"),
+            right("Failed"),
+            word("Started"),
+            right("Took"),
+            title=title,
+        )
     )
     for session in sessions:
         grid.add_row(
             str(session.session_no),
             day(session.business_date),
-            _named(session),
+            session_title(session),
             status_mark(session.status),
             count(session.records_total),
             Text(count(session.records_failed), "red" if session.records_failed else "dim"),
             time_of_day(session.started_at),
             duration(session.started_at, session.ended_at),
+            notes=(session.file_name, session.message),
         )
     return grid if grid.row_count else Text("No sessions.", "dim")
-
-
-def _named(session: BatchSession) -> Text:
-    lines = [line for line in (session.file_name, session.message) if line]
-    return Text("\n").join([Text(session_title(session)), *(Text(line, "dim") for line in lines)])
 
 
 def session_detail(session: BatchSession, failed: Sequence[BatchRecord]) -> RenderableType:
     """One session with its jobs and its failed records."""
     parts: list[RenderableType] = [_session_facts(session)]
     if session.jobs:
-        parts.append(_jobs_table(session.jobs))
+        parts += ["", _jobs_table(session.jobs)]
     if failed:
-        parts.append(records_table(failed, f"{plural(len(failed), 'failed record')}"))
+        parts += ["", records_table(failed, plural(len(failed), "failed record"))]
     return Group(*parts)
 
 

@@ -1,0 +1,70 @@
+"""Running the command as people do: as a process of its own, without a terminal."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import grpc
+import pytest
+
+from tallybook.batch.v1 import batch_pb2_grpc, billing_setup_pb2_grpc
+from tallybook.ledger.v1 import account_pb2_grpc, verification_pb2_grpc
+from tests.integration.console.stand_ins import (
+    StandInAccounts,
+    StandInBatch,
+    StandInBillingSetup,
+    StandIns,
+    StandInVerification,
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What the command said and how it ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+Tallybook = Callable[..., Awaitable[Ran]]
+
+
+@pytest.fixture
+async def stand_ins() -> AsyncIterator[StandIns]:
+    """Services that a test steers."""
+    server = grpc.aio.server()
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    each = StandIns(target, StandInAccounts(), StandInBillingSetup(), StandInBatch(), StandInVerification())
+    account_pb2_grpc.add_AccountServiceServicer_to_server(each.accounts, server)
+    billing_setup_pb2_grpc.add_BillingSetupServiceServicer_to_server(each.billing_setup, server)
+    batch_pb2_grpc.add_BatchServiceServicer_to_server(each.batch, server)
+    verification_pb2_grpc.add_VerificationServiceServicer_to_server(each.verification, server)
+    await server.start()
+    yield each
+    await server.stop(None)
+
+
+@pytest.fixture
+def tallybook(stand_ins: StandIns) -> Tallybook:
+    """Runs the command against the stand-ins."""
+
+    async def run(*arguments: str) -> Ran:
+        services = (f"--{name}={stand_ins.target}" for name in ("ledger", "batch", "audit"))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "console",
+            *services,
+            *arguments,
+            env={name: value for name, value in os.environ.items() if not name.startswith("TALLYBOOK_")},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return Ran(process.returncode, out.decode(), err.decode())
+
+    return run
