@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service_kit.authorisation import AuthorisationTable, Rule
+from service_kit.authorisation import AuthorisationTable, ClientScope, Rule
 
 _READ: Final = Rule(roles=frozenset({"reader", "operator"}))
 _OPERATE: Final = Rule(roles=frozenset({"operator"}))
@@ -38,6 +38,7 @@ AUTHORISATION: Final = AuthorisationTable(
         f"{_SETUP}/SetDunningSteps": _OPERATE,
         f"{_SETUP}/ListDunningSteps": _READ,
         f"{_SETUP}/ListDunningPositions": _READ,
-        f"{_SETUP}/LoadActivities": _OPERATE,
+        # The header of its stream names the client: the servicer asks for it (require_client).
+        f"{_SETUP}/LoadActivities": Rule(roles=_OPERATE.roles, client_scope=ClientScope.NONE),
     }
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from batch_service.processes.contract import RecordOutcome
 from batch_service.sessions import SessionId
 
 SETUP_CHUNK_NO: Final = 0
@@ -59,3 +60,15 @@ class Claim:
 
     ticket: ChunkTicket
     step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRecord:
+    """A record of a claimed chunk, with what became of it before."""
+
+    record_no: int
+    record_key: str
+    acct_no: int
+    payload: bytes
+    outcome: RecordOutcome
+    tries: int

@@ -46,6 +46,8 @@ class Session:
     client_no: int
     session_no: int
     process_code: str
+    batch_no: int
+    process_name: str
     business_date: date
     attempt: int
     file_name: str
@@ -59,6 +61,7 @@ class Session:
     chunks_open: int
     selected: bool
     blocked_by: str
+    queued_by: str
     actor: str
     message: str
     version: int
@@ -76,6 +79,24 @@ class Session:
     def records_unworked(self) -> int:
         """How many of its records were never worked."""
         return self.records_total - self.records_ok - self.records_failed
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that is to be queued. `file_name` is "" unless its process loads files."""
+
+    client_no: int
+    process_code: str
+    batch_no: int
+    process_name: str
+    business_date: date
+    attempt: int
+    file_name: str
+    status: BatchStatus
+    actor: str
+    message: str
+    queued_at: datetime
+    job_names: tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batch_service.tables import request_key
-from service_kit.errors import DomainError, ErrorKind
+from service_kit.errors import invalid_field
 
 Response = TypeVar("Response", bound=Message)
 
@@ -50,11 +50,10 @@ async def answered_once(
         return response
     known = (await connection.execute(select(request_key).where(*of_key))).one()
     if (known.method, known.fingerprint) != (method, digest):
-        raise DomainError(
-            ErrorKind.ALREADY_EXISTS,
+        raise invalid_field(
+            "request_id",
+            f"{request_id!r} was used before with another request: give every request its own",
             "REQUEST_ID_REUSED",
-            f"the request_id {request_id!r} was used before, with another request: choose a new one",
-            metadata={"request_id": request_id},
         )
     return response_type.FromString(known.response)
 

@@ -26,6 +26,8 @@ from sqlalchemy import (
     text,
 )
 
+# Its tables join the same metadata: Alembic and the grants see all of them through this module.
+from batch_service import tables_billing  # noqa: F401
 from batch_service.metadata import metadata
 from service_kit.outbox import outbox_table
 
@@ -37,6 +39,8 @@ batch_session = Table(
     Column("client_no", BigInteger, primary_key=True, autoincrement=False),
     Column("session_no", BigInteger, Identity(always=True), primary_key=True),
     Column("process_code", Text, nullable=False),
+    Column("batch_no", Integer, nullable=False, comment="as the process had it then"),
+    Column("process_name", Text, nullable=False, comment="as the process had it then"),
     Column("business_date", Date, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("file_name", Text, comment="only of a process that loads files"),
@@ -50,7 +54,8 @@ batch_session = Table(
     Column("chunks_open", Integer, nullable=False, server_default="0", comment="pending or claimed ones"),
     Column("selected", Boolean, nullable=False, server_default=text("false"), comment="set-up is complete"),
     Column("blocked_by", Text, nullable=False, server_default=""),
-    Column("actor", Text, nullable=False),
+    Column("queued_by", Text, nullable=False),
+    Column("actor", Text, nullable=False, comment="who caused its last change of status"),
     Column("message", Text, nullable=False, server_default=""),
     Column("version", BigInteger, nullable=False, server_default="1"),
     Column("stop_status", SmallInteger, comment="what it ends as once its claimed chunks are settled"),
@@ -176,4 +181,10 @@ request_key = Table(
 
 audit_outbox = outbox_table(metadata)
 
-# Tables of the processes join the same metadata; Alembic and the grants see them through this module.
+# The queue behind the port ChunkDelivery; its own tables come with the first migration.
+metadata.info["grants"] = {
+    "procrastinate_jobs": "SELECT, INSERT, UPDATE, DELETE",
+    "procrastinate_events": "SELECT, INSERT, UPDATE, DELETE",
+    "procrastinate_workers": "SELECT, INSERT, UPDATE, DELETE",
+    "procrastinate_periodic_defers": "SELECT, INSERT, UPDATE, DELETE",
+}

@@ -1,0 +1,215 @@
+"""Starts sessions when what they depend on has ended, and rescues what a lost worker left behind. Always on.
+
+Every process of the batch service runs one; any number of them may run at once. What it does follows from
+the tables
+alone: it is told of changes in its own process, so that a session starts at once, and the sweep finds the
+rest.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from batch_service import session_changes, store_chunks, store_sessions
+from batch_service.chunks import ChunkTicket, Step
+from batch_service.processes.contract import WORKER_LOST, RecordOutcome, RecordResult
+from batch_service.processes.registry import ProcessRegistry
+from batch_service.rules.dependencies import Upstream, Verdict, decide_start
+from batch_service.rules.splitting import LostChunk, Rescue, decide_rescue, losses_of_half, split_sizes
+from batch_service.rules.statuses import BatchStatus
+from batch_service.sessions import Session
+from batch_service.settings import BatchSettings
+from batch_service.settling import settle_records
+from batch_service.store_chunks import ExpiredLease
+from batch_service.unit_of_work import UnitOfWork, UnitsOfWork
+
+_log = structlog.get_logger()
+
+ENGINE_ACTOR: Final = "batch"
+_SWEEP_LIMIT: Final = 1000
+
+
+class Coordinator:
+    """Decides which sessions start, and sweeps."""
+
+    def __init__(self, units: UnitsOfWork, processes: ProcessRegistry, settings: BatchSettings) -> None:
+        self._units = units
+        self._processes = processes
+        self._settings = settings
+        self._clients: set[int] = set()
+        self._wanted = asyncio.Event()
+
+    def look_at(self, client_no: int) -> None:
+        """Say that sessions of a client may have become ready to start. Cheap, never waits."""
+        self._clients.add(client_no)
+        self._wanted.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Coordinate and sweep while the block runs."""
+        tasks = [
+            asyncio.create_task(self._keep_looking(), name="batch coordinator"),
+            asyncio.create_task(self._keep_sweeping(), name="batch sweeper"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def start_ready_sessions(self, client_no: int) -> None:
+        """Start the New sessions of a client that may start, and give up those that can't.
+
+        One that gives up may decide what waits for it, so this goes round until nothing changes.
+        """
+        async with self._units.begin() as unit:
+            await store_sessions.lock_client(unit.connection, client_no)
+            running = {
+                session.process_code: session
+                for session in await store_sessions.sessions_with_status(
+                    unit.connection, client_no, BatchStatus.RUNNING
+                )
+            }
+            changed = True
+            while changed:
+                changed = False
+                new = await store_sessions.sessions_with_status(unit.connection, client_no, BatchStatus.NEW)
+                for session in new:
+                    decided = await self._decide(unit, session, running)
+                    if decided.status is BatchStatus.RUNNING:
+                        running[decided.process_code] = decided
+                    changed = changed or decided.status is not BatchStatus.NEW
+
+    async def sweep(self) -> None:
+        """Rescue expired leases, deliver what was not delivered, look at whoever has a New session."""
+        async with self._units.read() as connection:
+            expired = await store_chunks.expired_leases(connection, _SWEEP_LIMIT)
+            clients = await store_sessions.clients_with_new_sessions(connection)
+        for ticket in expired:
+            await self._rescue(ticket)
+        async with self._units.begin() as unit:
+            unit.deliver(
+                await store_chunks.due_deliveries(
+                    unit.connection, self._settings.redelivery_seconds, _SWEEP_LIMIT
+                )
+            )
+        for client_no in clients:
+            await self.start_ready_sessions(client_no)
+
+    async def _decide(self, unit: UnitOfWork, session: Session, running: dict[str, Session]) -> Session:
+        decision = decide_start(await self._upstream(unit, session))
+        if decision.verdict is Verdict.GIVE_UP:
+            return await session_changes.move(
+                unit,
+                session,
+                BatchStatus.WARNING,
+                actor=ENGINE_ACTOR,
+                message=decision.message,
+                blocked_by=decision.blocked_by,
+            )
+        if decision.verdict is Verdict.WAIT:
+            return await session_changes.wait(
+                unit, session, blocked_by=decision.blocked_by, message=decision.message
+            )
+        other = running.get(session.process_code)
+        if other is not None:
+            # One session of a process runs at a time, or two dates would bill the same account at once.
+            return await session_changes.wait(
+                unit,
+                session,
+                blocked_by=session.process_code,
+                message=f"waits for session {other.session_no} of the same process ({other.business_date})",
+            )
+        return await session_changes.start(unit, session, actor=ENGINE_ACTOR)
+
+    async def _upstream(self, unit: UnitOfWork, session: Session) -> Sequence[Upstream]:
+        process = self._processes.find(session.process_code)
+        if process is None or not process.depends_on:
+            return ()
+        found = await store_sessions.latest_sessions(
+            unit.connection, session.client_no, session.business_date, process.depends_on
+        )
+        return [
+            Upstream(
+                upstream.process_code,
+                upstream.process_name,
+                upstream.session_no,
+                upstream.status,
+                upstream.blocked_by,
+            )
+            for upstream in found.values()
+        ]
+
+    async def _rescue(self, ticket: ChunkTicket) -> None:
+        """Decide what becomes of a chunk whose worker was silent for too long."""
+        async with self._units.begin() as unit:
+            lost = await store_chunks.take_over(unit.connection, ticket, self._settings.lease_seconds)
+            if lost is None:
+                return
+            _log.warning(
+                "a worker was lost",
+                worker=lost.worker,
+                session_no=ticket.session_no,
+                chunk_no=ticket.chunk_no,
+                losses=lost.losses,
+            )
+            decision = decide_rescue(LostChunk(lost.records, lost.losses), self._settings.losses_allowed)
+            if decision is Rescue.AGAIN:
+                await session_changes.give_back(unit, lost.ticket, actor=ENGINE_ACTOR)
+            elif decision is Rescue.SPLIT:
+                await self._split(unit, lost)
+            elif lost.step is Step.WORK:
+                await _fail_record(unit, lost)
+            else:
+                await _fail_session(unit, lost)
+
+    async def _split(self, unit: UnitOfWork, lost: ExpiredLease) -> None:
+        first, second = sizes = split_sizes(lost.records)
+        allowed = self._settings.losses_allowed
+        await session_changes.replace_by_halves(
+            unit,
+            lost.ticket,
+            sizes,
+            (losses_of_half(first, allowed), losses_of_half(second, allowed)),
+            actor=ENGINE_ACTOR,
+        )
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while self._clients:
+                client_no = self._clients.pop()
+                try:
+                    await self.start_ready_sessions(client_no)
+                except Exception:  # noqa: BLE001  # the sweep comes back to it, other clients don't wait
+                    _log.exception("sessions could not be started now", client_no=client_no)
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except Exception:  # noqa: BLE001  # rescue is always on: the next sweep tries again
+                _log.exception("the sweep failed, it is tried again")
+            await asyncio.sleep(self._settings.sweep_seconds)
+
+
+async def _fail_record(unit: UnitOfWork, lost: ExpiredLease) -> None:
+    records = await store_chunks.load_records(unit.connection, lost.ticket)
+    message = f"its work took its worker down {lost.losses} times, last {lost.worker}"
+    results = [
+        RecordResult(record.record_no, RecordOutcome.FAILED, WORKER_LOST, message) for record in records
+    ]
+    await settle_records(unit, lost.ticket, records, results, actor=ENGINE_ACTOR)
+
+
+async def _fail_session(unit: UnitOfWork, lost: ExpiredLease) -> None:
+    message = f"its {lost.step.name.lower()} took its worker down {lost.losses} times, last {lost.worker}"
+    await session_changes.fail(unit, lost.ticket, actor=ENGINE_ACTOR, message=message)
