@@ -116,7 +116,7 @@ class Relay:
     the event is sent again with the same bytes, and the audit service recognises it by its id.
     """
 
-    def __init__(self, engine: AsyncEngine, audit: audit_pb2_grpc.AuditServiceAsyncStub | None) -> None:
+    def __init__(self, engine: AsyncEngine, audit: "audit_pb2_grpc.AuditServiceAsyncStub | None") -> None:
         """audit: None leaves everything in the outbox."""
         self._engine = engine
         self._audit = audit
