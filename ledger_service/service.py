@@ -7,6 +7,7 @@ from typing import Final
 
 import grpc
 
+from ledger_service.account_reader import AccountReader
 from ledger_service.authorisation import AUTHORISATION
 from ledger_service.servicers.accounts import AccountServicer
 from ledger_service.servicers.invoices import InvoiceServicer
@@ -14,6 +15,7 @@ from ledger_service.servicers.ledger import LedgerServicer
 from ledger_service.servicers.transaction_types import TransactionTypeServicer
 from ledger_service.servicers.verification import VerificationServicer
 from ledger_service.settings import LedgerSettings
+from ledger_service.verification import LedgerVerifier
 from service_kit.database import create_engine
 from service_kit.server import ServiceDefinition
 from tallybook.ledger.v1 import (
@@ -42,10 +44,10 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
     engine = create_engine(settings, name="ledger")
     try:
         yield Servicers(
-            accounts=AccountServicer(engine),
+            accounts=AccountServicer(AccountReader(engine)),
             ledger=LedgerServicer(),
             invoices=InvoiceServicer(),
-            verification=VerificationServicer(engine),
+            verification=VerificationServicer(LedgerVerifier(engine)),
             transaction_types=TransactionTypeServicer(),
         )
     finally:

@@ -79,6 +79,11 @@ class AgingCandidate:
     currency_code: str
 
 
+def single_statements_of(engine: AsyncEngine) -> AsyncEngine:
+    """The same connections, for one statement at a time: each is answered in one round trip."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def snapshot_of(engine: AsyncEngine) -> AsyncEngine:
     """The same connections, whose transactions see one state of the books and can't write."""
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

@@ -1,12 +1,86 @@
 """VerificationService: proves the books of a client."""
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, TypeAlias
 
-from tallybook.ledger.v1 import verification_pb2_grpc
+import grpc
+
+from ledger_service.rules.trial_balance import TrialBalance
+from ledger_service.rules.verification import Finding, Progress
+from ledger_service.verification import LedgerVerifier, Part
+from tallybook.ledger.v1 import verification_pb2, verification_pb2_grpc
+from tallybook.type.v1.money_pb2 import Money
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
-    """Proves the books of a client; not there yet."""
+    """Streams a full check, and answers with the trial balance."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.engine = engine
+    def __init__(self, verifier: LedgerVerifier) -> None:
+        self._verifier = verifier
+
+    async def VerifyLedger(
+        self, request: verification_pb2.VerifyLedgerRequest, context: Context
+    ) -> AsyncIterator[verification_pb2.VerifyLedgerResponse]:
+        """Every part as soon as it is known."""
+        # Closed at once when the caller goes away: the check holds a connection and a snapshot.
+        async with aclosing(self._verifier.verify(request.client_no)) as parts:
+            async for part in parts:
+                yield _part_to_proto(part)
+
+    async def GetTrialBalance(
+        self, request: verification_pb2.GetTrialBalanceRequest, context: Context
+    ) -> verification_pb2.GetTrialBalanceResponse:
+        """One trial balance a currency."""
+        trial_balances = await self._verifier.trial_balance(request.client_no)
+        return verification_pb2.GetTrialBalanceResponse(
+            trial_balances=map(_trial_balance_to_proto, trial_balances)
+        )
+
+
+def _part_to_proto(part: Part) -> verification_pb2.VerifyLedgerResponse:
+    match part:
+        case Progress():
+            progress = verification_pb2.VerificationProgress(
+                check=verification_pb2.VerificationCheck.ValueType(part.check),
+                rows_checked=part.rows_checked,
+                complete=part.complete,
+            )
+            return verification_pb2.VerifyLedgerResponse(progress=progress)
+        case Finding():
+            finding = verification_pb2.VerificationFinding(
+                check=verification_pb2.VerificationCheck.ValueType(part.check),
+                message=part.message,
+                acct_no=part.acct_no,
+                plan_instance_no=part.plan_instance_no,
+                event_no=part.event_no,
+                table=part.table,
+            )
+            return verification_pb2.VerifyLedgerResponse(finding=finding)
+        case _:
+            summary = verification_pb2.VerificationSummary(
+                transactions=part.transactions, accounts=part.accounts, findings=part.findings
+            )
+            return verification_pb2.VerifyLedgerResponse(summary=summary)
+
+
+def _trial_balance_to_proto(trial_balance: TrialBalance) -> verification_pb2.TrialBalance:
+    def money(minor_units: int) -> Money:
+        return Money(currency_code=trial_balance.currency_code, minor_units=minor_units)
+
+    return verification_pb2.TrialBalance(
+        currency_code=trial_balance.currency_code,
+        lines=[
+            verification_pb2.TrialBalanceLine(
+                gl_account=line.gl_account,
+                name=line.name,
+                debits=money(line.debits),
+                credits=money(line.credits),
+            )
+            for line in trial_balance.lines
+        ],
+        total_debits=money(trial_balance.total_debits),
+        total_credits=money(trial_balance.total_credits),
+    )

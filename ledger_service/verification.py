@@ -1,0 +1,73 @@
+"""The full check of a client's books: every check in turn, in one snapshot, as a stream."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ledger_service.rules.trial_balance import TrialBalance, by_currency
+from ledger_service.rules.verification import Check, Finding, Progress, Summary
+from ledger_service.store_reads import snapshot_of
+from ledger_service.store_verification import (
+    BOOK_QUESTIONS,
+    ask,
+    ask_commit_groups,
+    ask_journal,
+    count_books,
+    prepare_snapshot,
+    read_trial_balance,
+)
+from ledger_service.store_verification_documents import DOCUMENT_QUESTIONS
+
+Part: TypeAlias = Progress | Finding | Summary
+# What examines: yields each fault and, after each batch, how many rows it has read.
+Examination: TypeAlias = Callable[[AsyncConnection, int], AsyncGenerator[Finding | int, None]]
+
+_QUESTIONS: Final = (*BOOK_QUESTIONS, *DOCUMENT_QUESTIONS)
+_BEYOND_QUESTIONS: Final[Mapping[Check, Sequence[Examination]]] = MappingProxyType(
+    {Check.JOURNAL: (ask_journal,), Check.COMMIT_GROUP: (ask_commit_groups,)}
+)
+
+
+def _examinations(check: Check) -> list[Examination]:
+    asked = [partial(ask, question=question) for question in _QUESTIONS if question.check is check]
+    return [*asked, *_BEYOND_QUESTIONS.get(check, ())]
+
+
+class LedgerVerifier:
+    """Proves the books of a client."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._snapshots = snapshot_of(engine)
+
+    async def verify(self, client_no: int) -> AsyncGenerator[Part, None]:
+        """Progress of each check, the faults that it finds, and at the end a summary.
+
+        Reads one state of the books, while postings go on. Holds a connection as long as it is iterated.
+        """
+        async with self._snapshots.connect() as snapshot:
+            await prepare_snapshot(snapshot)
+            findings = 0
+            for check in Check:
+                rows_checked = 0
+                yield Progress(check, rows_checked)
+                for examine in _examinations(check):
+                    async with aclosing(examine(snapshot, client_no)) as steps:
+                        async for step in steps:
+                            if isinstance(step, Finding):
+                                findings += 1
+                                yield step
+                            else:
+                                rows_checked += step
+                                yield Progress(check, rows_checked)
+                yield Progress(check, rows_checked, complete=True)
+            transactions, accounts = await count_books(snapshot, client_no)
+        yield Summary(transactions, accounts, findings)
+
+    async def trial_balance(self, client_no: int) -> list[TrialBalance]:
+        """The trial balance of each currency, by currency code."""
+        async with self._snapshots.connect() as snapshot:
+            return by_currency(await read_trial_balance(snapshot, client_no))

@@ -1,0 +1,1 @@
+"""What the ledger answers about its books, on a real database."""
