@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from console.connections import Connections
@@ -54,6 +55,14 @@ async def up(directory: Path, ports: Ports) -> AsyncIterator[asyncio.subprocess.
         if process.returncode is None:
             process.terminate()
             await end_of(process)
+
+
+def pid_of(launcher: asyncio.subprocess.Process, package: str) -> int:
+    """The process of a service that the command started."""
+    children = psutil.Process(launcher.pid).children()
+    (pid,) = [child.pid for child in children if package in child.cmdline()]
+    assert isinstance(pid, int)
+    return pid
 
 
 async def test_ctrl_c_stops_everything_and_the_next_start_goes_on_with_the_data(tmp_path: Path) -> None:
@@ -103,11 +112,7 @@ async def test_a_port_that_is_taken_is_named_before_anything_starts(tmp_path: Pa
 async def test_a_service_that_dies_is_named_and_the_others_are_stopped(tmp_path: Path) -> None:
     ports = Ports.free()
     async with up(tmp_path, ports) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        (audit,) = [
-            int(child) for child in children if "audit_service" in Path(f"/proc/{child}/cmdline").read_text()
-        ]
-        os.kill(audit, signal.SIGKILL)
+        os.kill(pid_of(process, "audit_service"), signal.SIGKILL)
         exit_code, _, err = await end_of(process)
     assert exit_code == 69
     assert "tallybook: audit ended with status -9" in err
