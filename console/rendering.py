@@ -27,8 +27,6 @@ from service_kit.money import Money
 from tallybook.batch.v1.batch_status_pb2 import BatchStatus
 from tallybook.type.v1.money_pb2 import Money as MoneyMessage
 
-_NOTE_INDENT: Final = 9
-
 _PIPE_WIDTH: Final = 160
 """Columns when nobody looks: enough that no table is cut, and a search by line finds whole rows."""
 
@@ -166,13 +164,13 @@ def prose(header: str) -> Column:
 
 
 def table(*columns: Column, title: str = "", footer: bool = False) -> Table:
-    """A table in the look of the house: no frame, one rule beneath the head."""
+    """A table in the look of the house: no frame, a rule beneath the head and above the foot."""
     return Table(
         *columns,
         title=title or None,
         title_justify="left",
         title_style="bold",
-        box=box.SIMPLE_HEAD,
+        box=box.SIMPLE if footer else box.SIMPLE_HEAD,
         header_style="bold",
         footer_style="bold",
         show_footer=footer,
@@ -185,9 +183,10 @@ def table(*columns: Column, title: str = "", footer: bool = False) -> Table:
 class NotedTable:
     """A table whose rows stay on one line each, with notes beneath a row over the whole width."""
 
-    def __init__(self, grid: Table) -> None:
-        """`grid` has columns that don't wrap, and rows that are added here."""
+    def __init__(self, grid: Table, indent: int) -> None:
+        """`grid` has columns that don't wrap, and its rows are added here; notes begin at column `indent`."""
         self._grid = grid
+        self._indent = indent
         self._notes: list[Sequence[str]] = []
 
     def add_row(self, *cells: RenderableType, notes: Sequence[str]) -> None:
@@ -208,7 +207,7 @@ class NotedTable:
             yield Segment.line()
             if number >= heads:
                 for note in self._notes[number - heads]:
-                    yield Padding(Text(note, "dim"), (0, 0, 0, _NOTE_INDENT), expand=False)
+                    yield Padding(Text(note, "dim"), (0, 0, 0, self._indent), expand=False)
 
 
 def facts(pairs: Iterable[tuple[str, RenderableType]]) -> Table:

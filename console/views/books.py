@@ -26,21 +26,21 @@ def transaction_types_table(response: ListTransactionTypesResponse) -> Renderabl
     grid = table(
         right("Code"),
         prose("Name"),
-        word("Balance"),
+        word("Sign"),
         word("Source table"),
         word("Key"),
-        word("Debit"),
-        word("Credit"),
+        word("Dr"),
+        word("Cr"),
     )
     for info in response.transaction_types:
         grid.add_row(
             str(info.transaction_type),
             Text(info.name, "dim" if info.transaction_type < 0 else ""),
-            "raises" if info.results_in_charge else Text("lowers", "green"),
+            "+" if info.results_in_charge else Text("-", "green"),
             info.source_table,
             info.source_key,
-            info.debit_gl_account or Text("by line", "dim"),
-            info.credit_gl_account or Text("by line", "dim"),
+            info.debit_gl_account or Text("line", "dim"),
+            info.credit_gl_account or Text("line", "dim"),
         )
     return grid
 

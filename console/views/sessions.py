@@ -51,7 +51,8 @@ def sessions_table(sessions: Iterable[BatchSession], title: str = "") -> Rendera
             word("Started"),
             right("Took"),
             title=title,
-        )
+        ),
+        indent=9,
     )
     for session in sessions:
         grid.add_row(
@@ -147,9 +148,8 @@ def history_table(history: Iterable[StatusChange]) -> RenderableType:
 
 def processes_table(processes: Iterable[BatchProcess]) -> RenderableType:
     """The batch processes in the order in which they run."""
-    grid = table(
-        right("No"), word("Code"), prose("Name"), word("Runs"), word("After"), prose("What it is for")
-    )
+    columns = (right("No"), word("Code"), word("Name"), word("Runs"), word("After"))
+    grid = NotedTable(table(*columns), indent=4)
     for process in processes:
         grid.add_row(
             str(process.batch_no or ""),
@@ -157,7 +157,7 @@ def processes_table(processes: Iterable[BatchProcess]) -> RenderableType:
             process.name,
             Text("suspended", "magenta") if process.suspended else _runs(process),
             ", ".join(process.depends_on),
-            Text(process.purpose, "dim"),
+            notes=(process.purpose,),
         )
     return grid
 
