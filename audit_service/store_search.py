@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
@@ -31,6 +31,10 @@ from audit_service.tables import (
 )
 
 MOST_FAILED_RECORDS: Final = 1000
+
+# An event has at most 1 MiB, and a gRPC client takes at most 4 MiB unless it is told otherwise: a page ends
+# with the event that reaches this size.
+_LARGE_PAGE_BYTES: Final = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,14 @@ class FoundEvent:
     leaf_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events, newest first, and whether there are more after the last of them."""
+
+    events: list[FoundEvent]
+    has_more: bool
+
+
 class AuditSearch:
     """The reads of the audit service. It sees what is committed, and asks nobody's permission."""
 
@@ -137,11 +149,12 @@ class AuditSearch:
             history = await connection.execute(_history_query(client_no, session_no))
         return SessionDepth(session, list(records), [StatusChange(*row) for row in history])
 
-    async def events(self, search: EventSearch, limit: int) -> list[FoundEvent]:
-        """The first `limit` events before `search.before`, newest first."""
+    async def events(self, search: EventSearch, limit: int) -> EventPage:
+        """The first events before `search.before`: at most `limit`, and fewer when they are large."""
         async with self._engine.connect() as connection:
-            rows = await connection.execute(_events_query(search, limit))
-        return [FoundEvent(*row) for row in rows]
+            rows = (await connection.execute(_events_query(search, limit + 1))).all()
+        events = [FoundEvent(row.log_index, row.logged_at, row.event, row.leaf_hash) for row in rows[:limit]]
+        return EventPage(events, has_more=bool(rows) and rows[0].matches > len(events))
 
 
 def _sessions_query(search: SessionSearch, limit: int) -> Select[date, int, int, bytes]:
@@ -192,7 +205,7 @@ def _history_query(client_no: int, session_no: int) -> Select[int, datetime, int
     )
 
 
-def _events_query(search: EventSearch, limit: int) -> Select[int, datetime, bytes, bytes]:
+def _events_query(search: EventSearch, limit: int) -> Select[*tuple[Any, ...]]:
     """The newest events of each day (and client), and of these the newest: at most a page is read of any.
 
     Days do not follow the order of the log, since an event may come late; so the log's order can't be had
@@ -221,10 +234,20 @@ def _events_query(search: EventSearch, limit: int) -> Select[int, datetime, byte
         .limit(limit)
         .subquery("page")
     )
-    return (
-        select(audit_event.c.log_index, audit_event.c.logged_at, audit_event.c.event, audit_event.c.leaf_hash)
+    size = func.octet_length(audit_event.c.event)
+    measured = (
+        select(
+            *(audit_event.c.log_index, audit_event.c.logged_at, audit_event.c.event, audit_event.c.leaf_hash),
+            (func.sum(size).over(order_by=audit_event.c.log_index.desc()) - size).label("bytes_before"),
+            func.count().over().label("matches"),
+        )
         .join_from(page, audit_event, audit_event.c.log_index == page.c.log_index)
-        .order_by(audit_event.c.log_index.desc())
+        .subquery("measured")
+    )
+    return (
+        select(measured)
+        .where(measured.c.bytes_before < _LARGE_PAGE_BYTES)
+        .order_by(measured.c.log_index.desc())
     )
 
 

@@ -126,10 +126,10 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             actors=set(request.actors),
             before=None if start is None else start[0],
         )
-        found = await self._search.events(search, limit + 1)
-        response = audit_pb2.SearchAuditEventsResponse(events=[_logged_event(each) for each in found[:limit]])
-        if len(found) > limit:
-            response.next_page_token = page_token(request, (found[limit - 1].log_index,))
+        page = await self._search.events(search, limit)
+        response = audit_pb2.SearchAuditEventsResponse(events=[_logged_event(each) for each in page.events])
+        if page.has_more:
+            response.next_page_token = page_token(request, (page.events[-1].log_index,))
         return response
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import grpc
@@ -15,6 +16,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from service_kit.provisioning import create_database
 from tests.integration.audit.caller import AuditCaller
@@ -83,7 +85,17 @@ async def channels(
         _serving(environment, directory / "two") as two,
     ):
         async with grpc.aio.insecure_channel(one()) as first, grpc.aio.insecure_channel(two()) as second:
+            await _until_serving(first)
+            await _until_serving(second)
             yield first, second
+
+
+async def _until_serving(channel: grpc.aio.Channel) -> None:
+    """A service binds its port first, and then prepares itself."""
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    async for answer in health.Watch(health_pb2.HealthCheckRequest(), timeout=30):
+        if answer.status == health_pb2.HealthCheckResponse.SERVING:
+            return
 
 
 @contextmanager

@@ -92,6 +92,23 @@ async def test_pages_stay_stable_while_events_are_added(
     assert ["".join(logged.event.summary for logged in page.events) for page in pages] == ["gfe", "dcb", "a"]
 
 
+async def test_a_page_of_large_events_is_shorter_and_none_is_left_out(
+    audit: AuditCaller, client_no: int
+) -> None:
+    large = 1_000_000
+    for letter in "abcdefg":
+        await audit.write(plain_event(client_no=client_no, summary=letter * large))
+    # A client takes 4 MiB at most, unless it is told otherwise.
+    pages = [await audit.search_events(client_nos=[client_no])]
+    while pages[-1].next_page_token:
+        pages.append(await audit.search_events(client_nos=[client_no], page_token=pages[-1].next_page_token))
+    assert ["".join(logged.event.summary[0] for logged in page.events) for page in pages] == [
+        "gfe",
+        "dcb",
+        "a",
+    ]
+
+
 async def test_a_page_token_belongs_to_its_filters(audit: AuditCaller, days: int) -> None:
     page = await audit.search_events(client_nos=[days], page_size=1)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
