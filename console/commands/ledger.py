@@ -1,5 +1,6 @@
 """`tallybook ledger`: the books of a client as a whole."""
 
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
@@ -8,8 +9,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from console.connections import Connections
 from console.exit_codes import ExitCode
 from console.invocation import Invocation
-from console.options import ClientOption, JsonOption
+from console.options import ClientOption, JsonOption, parse_day
+from console.paging import read_rows
 from console.rendering import Screen, count
+from console.views.accounts import aging_summary
 from console.views.books import (
     Verification,
     balances,
@@ -18,6 +21,8 @@ from console.views.books import (
     trial_balances,
     verification_view,
 )
+from service_kit.dates import date_to_proto
+from tallybook.ledger.v1.account_pb2 import ListAgingRequest, ListAgingResponse
 from tallybook.ledger.v1.transaction_type_pb2 import ListTransactionTypesRequest
 from tallybook.ledger.v1.verification_pb2 import (
     GetTrialBalanceRequest,
@@ -25,7 +30,9 @@ from tallybook.ledger.v1.verification_pb2 import (
     VerifyLedgerRequest,
 )
 
-ledger_app = typer.Typer(help="The books: proofs, trial balance, transaction types.", no_args_is_help=True)
+ledger_app = typer.Typer(
+    help="The books: proofs, trial balance, aging, transaction types.", no_args_is_help=True
+)
 
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing; the exit code is the answer.")]
 
@@ -81,6 +88,44 @@ def trial_balance(context: typer.Context, client: ClientOption, as_json: JsonOpt
     invocation.show(response, trial_balances, as_json=as_json)
     if not all(balances(each) for each in response.trial_balances):
         raise typer.Exit(ExitCode.FOUND_WRONG)
+
+
+@ledger_app.command("aging")
+def aging(
+    context: typer.Context,
+    client: ClientOption,
+    as_of: Annotated[
+        date | None,
+        typer.Option(
+            "--as-of",
+            metavar="YYYY-MM-DD",
+            parser=parse_day,
+            help="Default: today (UTC).",
+            show_default=False,
+        ),
+    ] = None,
+    overdue_days: Annotated[
+        int,
+        typer.Option("--overdue-days", metavar="N", min=0, help="Only accounts overdue for so many days."),
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what all accounts owe, by how long it is overdue."""
+    day = as_of or datetime.now(UTC).date()
+    request = ListAgingRequest(
+        client_no=client, as_of_date=date_to_proto(day), min_days_past_due=overdue_days
+    )
+
+    async def question(services: Connections) -> ListAgingResponse:
+        rows = await read_rows(services.accounts.ListAging, request, lambda page: page.accounts)
+        return ListAgingResponse(accounts=rows)
+
+    invocation = Invocation.of(context)
+    invocation.show(
+        invocation.ask(question),
+        lambda answer: aging_summary(answer.accounts, f"As of {day}"),
+        as_json=as_json,
+    )
 
 
 @ledger_app.command("types")

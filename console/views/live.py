@@ -32,6 +32,8 @@ class LiveSessions:
             ),
             TimeElapsedColumn(),
             console=screen.err,
+            # What is left on the screen is the table of the sessions, not their bars.
+            transient=True,
             disable=not screen.err.is_terminal,
         )
         for session in sessions:
