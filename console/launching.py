@@ -71,11 +71,11 @@ async def running_tallybook(
     """PostgreSQL, migrations and the three services, for as long as the block lasts.
 
     Callers need no credentials (the development principal), since only this machine can reach the services.
-    Payments go to the sandbox gateway, which the batch service serves.
+    Payments go to the batch service's own sandbox, which moves no money, unless the environment names a
+    gateway.
     """
-    variables = {"TALLYBOOK_BATCH_GATEWAY_TARGET": ports.targets.batch, **(environment or {})}
     try:
-        async with launched(directory, plans=_plans(ports), environment=variables, say=say) as running:
+        async with launched(directory, plans=_plans(ports), environment=environment, say=say) as running:
             yield running
     except LaunchError as fault:
         raise ConsoleError(str(fault), ExitCode.UNAVAILABLE) from None
