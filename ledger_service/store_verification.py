@@ -28,8 +28,6 @@ from ledger_service.rules.verification import (
 )
 from ledger_service.tables import SOURCE_TABLES
 
-BATCH_ROWS: Final = 20_000
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -39,6 +37,7 @@ class Question:
         key <= :upto; the message is empty where nothing is wrong. :client_no is a parameter too, and `types`.
     only: what narrows the rows of the table.
     types: arrays of transaction type codes by the name of their parameter.
+    batch_factor: how many times as large as usual the batches are.
     """
 
     check: Check
@@ -47,7 +46,7 @@ class Question:
     judgement: str
     only: str = "true"
     types: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    batch_rows: int = BATCH_ROWS
+    batch_factor: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,10 @@ class Batch:
 async def batches_of(
     snapshot: AsyncConnection,
     client_no: int,
+    batch_rows: int,
     table: str,
     key: str,
     only: str = "true",
-    batch_rows: int = BATCH_ROWS,
 ) -> AsyncIterator[Batch]:
     """All rows of a client in a table, in batches by an ascending key."""
     next_batch = text(
@@ -75,7 +74,7 @@ async def batches_of(
                   FROM {table}
                  WHERE client_no = :client_no AND {key} > :after AND {only}
                  ORDER BY {key}
-                 LIMIT :limit) AS batch
+                 FETCH FIRST :limit ROWS WITH TIES) AS batch
         """  # noqa: S608  # the names are those of our own questions, none comes from a request
     )
     after = 0
@@ -91,7 +90,7 @@ async def batches_of(
 
 
 async def ask(
-    snapshot: AsyncConnection, client_no: int, question: Question
+    snapshot: AsyncConnection, client_no: int, batch_rows: int, question: Question
 ) -> AsyncGenerator[Finding | int, None]:
     """The faults that the question finds and, after each batch, how many rows it had."""
     faults_of_batch = text(
@@ -105,7 +104,12 @@ async def ask(
         *(bindparam(name, list(codes), ARRAY(SmallInteger)) for name, codes in question.types.items())
     )
     async for batch in batches_of(
-        snapshot, client_no, question.table, question.key, question.only, question.batch_rows
+        snapshot,
+        client_no,
+        batch_rows * question.batch_factor,
+        question.table,
+        question.key,
+        question.only,
     ):
         faults = await snapshot.execute(
             faults_of_batch, {"client_no": client_no, "after": batch.after, "upto": batch.upto}
@@ -399,10 +403,12 @@ _JOURNAL_ACCOUNTS: Final = Question(
     """
     SELECT j.acct_no, j.plan_instance_no, j.event_no,
            format('the journal has no general ledger account for its %s',
-                  CASE WHEN j.debit > 0 THEN 'debit' ELSE 'credit' END) AS message
+                  string_agg(CASE WHEN j.debit > 0 THEN 'debit' ELSE 'credit' END, ' and '
+                             ORDER BY j.line_no)) AS message
       FROM journal AS j
      WHERE j.client_no = :client_no AND j.event_no > :after AND j.event_no <= :upto
        AND NOT EXISTS (SELECT FROM gl_account AS g WHERE g.code = j.gl_account)
+     GROUP BY j.acct_no, j.plan_instance_no, j.event_no
     """,
 )
 
@@ -416,10 +422,12 @@ _JOURNAL_TOTALS: Final = text(
 )
 
 
-async def ask_journal(snapshot: AsyncConnection, client_no: int) -> AsyncGenerator[Finding | int, None]:
+async def ask_journal(
+    snapshot: AsyncConnection, client_no: int, batch_rows: int
+) -> AsyncGenerator[Finding | int, None]:
     """Whether the two sides of the journal are equal in every currency."""
     totals = JournalTotals()
-    async for batch in batches_of(snapshot, client_no, "acct_transaction", "event_no"):
+    async for batch in batches_of(snapshot, client_no, batch_rows, "acct_transaction", "event_no"):
         sums = await snapshot.execute(
             _JOURNAL_TOTALS, {"client_no": client_no, "after": batch.after, "upto": batch.upto}
         )
@@ -493,7 +501,7 @@ _COMMIT_GROUPS: Final = Question(
       LEFT JOIN commit_group AS g USING (group_no)
      WHERE c.client_no = :client_no AND c.group_no > :after AND c.group_no <= :upto
     """,
-    batch_rows=10 * BATCH_ROWS,
+    batch_factor=10,
 )
 
 _PARTS: Final = text(
@@ -521,17 +529,19 @@ _ROWS: Final = text(
 _LAST_EVENT_NO: Final = 2**63 - 1
 
 
-async def ask_commit_groups(snapshot: AsyncConnection, client_no: int) -> AsyncGenerator[Finding | int, None]:
+async def ask_commit_groups(
+    snapshot: AsyncConnection, client_no: int, batch_rows: int
+) -> AsyncGenerator[Finding | int, None]:
     """Whether the transactions of the client are, part by part, those that were committed."""
     after = 0
-    async for parts in _parts_in_batches(snapshot, client_no):
+    async for parts in _parts_in_batches(snapshot, client_no, batch_rows):
         upto = parts[-1].last_event_no
         rows = await _transaction_rows(snapshot, client_no, after, upto)
         for finding in judge_parts(parts, rows):
             yield finding
         yield len(rows)
         after = max(after, upto)
-    while rows := await _transaction_rows(snapshot, client_no, after, _LAST_EVENT_NO, BATCH_ROWS):
+    while rows := await _transaction_rows(snapshot, client_no, after, _LAST_EVENT_NO, batch_rows):
         for finding in judge_parts([], rows):
             yield finding
         yield len(rows)
@@ -539,18 +549,18 @@ async def ask_commit_groups(snapshot: AsyncConnection, client_no: int) -> AsyncG
 
 
 async def _parts_in_batches(
-    snapshot: AsyncConnection, client_no: int
+    snapshot: AsyncConnection, client_no: int, batch_rows: int
 ) -> AsyncGenerator[list[CommitPart], None]:
     """The parts of the client in the order of their events, as many at once as have the rows of a batch."""
     after, batch, rows = 0, list[CommitPart](), 0
     while page := [
         CommitPart(*row)
         for row in await snapshot.execute(
-            _PARTS, {"client_no": client_no, "after": after, "limit": BATCH_ROWS}
+            _PARTS, {"client_no": client_no, "after": after, "limit": batch_rows}
         )
     ]:
         for part in page:
-            if batch and rows + part.transactions > BATCH_ROWS:
+            if batch and rows + part.transactions > batch_rows:
                 yield batch
                 batch, rows = [], 0
             batch.append(part)

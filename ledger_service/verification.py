@@ -23,8 +23,8 @@ from ledger_service.store_verification import (
 from ledger_service.store_verification_documents import DOCUMENT_QUESTIONS
 
 Part: TypeAlias = Progress | Finding | Summary
-# What examines: yields each fault and, after each batch, how many rows it has read.
-Examination: TypeAlias = Callable[[AsyncConnection, int], AsyncGenerator[Finding | int, None]]
+# What examines the books of a client, so many rows at once: yields each fault, and the rows of each batch.
+Examination: TypeAlias = Callable[[AsyncConnection, int, int], AsyncGenerator[Finding | int, None]]
 
 _QUESTIONS: Final = (*BOOK_QUESTIONS, *DOCUMENT_QUESTIONS)
 _BEYOND_QUESTIONS: Final[Mapping[Check, Sequence[Examination]]] = MappingProxyType(
@@ -40,8 +40,10 @@ def _examinations(check: Check) -> list[Examination]:
 class LedgerVerifier:
     """Proves the books of a client."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, batch_rows: int = 20_000) -> None:
+        """So many rows are judged at once: what bounds the memory of a check and the time of a statement."""
         self._snapshots = snapshot_of(engine)
+        self._batch_rows = batch_rows
 
     async def verify(self, client_no: int) -> AsyncGenerator[Part, None]:
         """Progress of each check, the faults that it finds, and at the end a summary.
@@ -55,7 +57,7 @@ class LedgerVerifier:
                 rows_checked = 0
                 yield Progress(check, rows_checked)
                 for examine in _examinations(check):
-                    async with aclosing(examine(snapshot, client_no)) as steps:
+                    async with aclosing(examine(snapshot, client_no, self._batch_rows)) as steps:
                         async for step in steps:
                             if isinstance(step, Finding):
                                 findings += 1
