@@ -9,6 +9,7 @@ _OPERATE: Final = Rule(roles=frozenset({"operator"}))
 
 _BATCH: Final = "/tallybook.batch.v1.BatchService"
 _SETUP: Final = "/tallybook.batch.v1.BillingSetupService"
+_SANDBOX: Final = "/tallybook.payments.v1.SandboxGatewayService"
 
 AUTHORISATION: Final = AuthorisationTable(
     {
@@ -40,5 +41,6 @@ AUTHORISATION: Final = AuthorisationTable(
         f"{_SETUP}/ListDunningPositions": _READ,
         # The header of its stream names the client: the servicer asks for it (require_client).
         f"{_SETUP}/LoadActivities": Rule(roles=_OPERATE.roles, client_scope=ClientScope.NONE),
+        f"{_SANDBOX}/SetOutage": _OPERATE,
     }
 )

@@ -11,10 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Never
 
+import asyncpg  # type: ignore[import-untyped]
 import grpc
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from service_kit.database import raw_connection
 from tallybook.payments.v1 import (
     payment_gateway_pb2,
     payment_gateway_pb2_grpc,
@@ -22,6 +21,8 @@ from tallybook.payments.v1 import (
     sandbox_pb2_grpc,
 )
 from tallybook.type.v1 import money_pb2
+
+Context = grpc.aio.ServicerContext[Any, Any]
 
 _APPROVED: Final = payment_gateway_pb2.CHARGE_OUTCOME_APPROVED
 _PENDING: Final = payment_gateway_pb2.CHARGE_OUTCOME_PENDING
@@ -81,20 +82,17 @@ _ASK: Final = """
 class SandboxGateway(payment_gateway_pb2_grpc.PaymentGatewayServicer):
     """The gateway that `sandbox.proto` describes."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, books: asyncpg.Pool) -> None:
+        self._books = books
 
     async def Charge(  # noqa: N802  # the name in the contract
-        self,
-        request: payment_gateway_pb2.ChargeRequest,
-        context: "grpc.aio.ServicerContext[Any, Any]",
+        self, request: payment_gateway_pb2.ChargeRequest, context: Context
     ) -> payment_gateway_pb2.ChargeResponse:
         """Decide an attempt by its token, once."""
-        await self._refuse_in_outage(request.client_no, context)
         rule = _RULES.get(request.payment_token, _ANY_OTHER_TOKEN)
         row = None
         if rule.outcome is not None:
-            row = await self._row(
+            row = await self._books.fetchrow(
                 _CHARGE,
                 request.client_no,
                 request.attempt_id,
@@ -102,19 +100,20 @@ class SandboxGateway(payment_gateway_pb2_grpc.PaymentGatewayServicer):
                 rule.decline_code,
                 request.amount.minor_units,
                 request.amount.currency_code,
-            ) or await self._row(_ASK, request.client_no, request.attempt_id)
+            )
+        if row is None:
+            await self._refuse_in_outage(request.client_no, context)
+            row = await self._books.fetchrow(_ASK, request.client_no, request.attempt_id)
         if row is None or not rule.answers:
             await _stay_silent(context)
         return payment_gateway_pb2.ChargeResponse(charge=_charge(row))
 
     async def GetCharge(  # noqa: N802
-        self,
-        request: payment_gateway_pb2.GetChargeRequest,
-        context: "grpc.aio.ServicerContext[Any, Any]",
+        self, request: payment_gateway_pb2.GetChargeRequest, context: Context
     ) -> payment_gateway_pb2.GetChargeResponse:
         """Say what became of an attempt."""
         await self._refuse_in_outage(request.client_no, context)
-        row = await self._row(_ASK, request.client_no, request.attempt_id)
+        row = await self._books.fetchrow(_ASK, request.client_no, request.attempt_id)
         if row is None:
             await context.abort(
                 grpc.StatusCode.NOT_FOUND,
@@ -123,51 +122,39 @@ class SandboxGateway(payment_gateway_pb2_grpc.PaymentGatewayServicer):
         return payment_gateway_pb2.GetChargeResponse(charge=_charge(row))
 
     async def CheckAvailability(  # noqa: N802
-        self,
-        request: payment_gateway_pb2.CheckAvailabilityRequest,
-        context: "grpc.aio.ServicerContext[Any, Any]",
+        self, request: payment_gateway_pb2.CheckAvailabilityRequest, context: Context
     ) -> payment_gateway_pb2.CheckAvailabilityResponse:
         """Answer, unless there is an outage."""
         await self._refuse_in_outage(request.client_no, context)
         return payment_gateway_pb2.CheckAvailabilityResponse()
 
-    async def _refuse_in_outage(self, client_no: int, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
-        async with self._engine.connect() as connection:
-            outage = await (await raw_connection(connection)).fetchval(_OUTAGE, client_no)
-        if outage:
+    async def _refuse_in_outage(self, client_no: int, context: Context) -> None:
+        if await self._books.fetchval(_OUTAGE, client_no):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the sandbox gateway has an outage")
-
-    async def _row(self, statement: str, *arguments: object) -> Any:
-        async with self._engine.begin() as connection:
-            return await (await raw_connection(connection)).fetchrow(statement, *arguments)
 
 
 class SandboxGatewayControl(sandbox_pb2_grpc.SandboxGatewayServiceServicer):
     """Starts and ends outages of the sandbox."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, books: asyncpg.Pool) -> None:
+        self._books = books
 
     async def SetOutage(  # noqa: N802
-        self,
-        request: sandbox_pb2.SetOutageRequest,
-        context: "grpc.aio.ServicerContext[Any, Any]",
+        self, request: sandbox_pb2.SetOutageRequest, context: Context
     ) -> sandbox_pb2.SetOutageResponse:
         """Start or end an outage of a client's gateway."""
-        async with self._engine.begin() as connection:
-            driver = await raw_connection(connection)
-            await driver.execute(_START_OUTAGE if request.outage else _END_OUTAGE, request.client_no)
+        await self._books.execute(_START_OUTAGE if request.outage else _END_OUTAGE, request.client_no)
         return sandbox_pb2.SetOutageResponse()
 
 
 @asynccontextmanager
-async def serving_sandbox(engine: AsyncEngine) -> AsyncIterator[str]:
+async def serving_sandbox(books: asyncpg.Pool) -> AsyncIterator[str]:
     """Serve the sandbox to this process alone, on a loopback port of its own; yields its target.
 
     Every worker process may have one: what they know is in the database.
     """
     server = grpc.aio.server()
-    payment_gateway_pb2_grpc.add_PaymentGatewayServicer_to_server(SandboxGateway(engine), server)
+    payment_gateway_pb2_grpc.add_PaymentGatewayServicer_to_server(SandboxGateway(books), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -176,9 +163,9 @@ async def serving_sandbox(engine: AsyncEngine) -> AsyncIterator[str]:
         await server.stop(grace=1.0)
 
 
-async def _stay_silent(context: "grpc.aio.ServicerContext[Any, Any]") -> Never:
-    left = context.time_remaining()
-    await asyncio.sleep(min(left if left is not None else _LONGEST_SILENCE_SECONDS, _LONGEST_SILENCE_SECONDS))
+async def _stay_silent(context: Context) -> Never:
+    left = context.time_remaining() or _LONGEST_SILENCE_SECONDS
+    await asyncio.sleep(min(left, _LONGEST_SILENCE_SECONDS))
     await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the sandbox keeps silent")
     raise AssertionError("abort does not return")
 

@@ -34,6 +34,10 @@ class BatchSettings(ServiceSettings):
     ledger_tls_root_file: Path | None = None
     ledger_token_file: Path | None = None
     gateway_target: str | None = None
-    """host:port of the payment gateway. Unset: nothing can be collected."""
+    """host:port of the payment gateway. Unset: a sandbox of our own, which moves no money."""
     gateway_tls_root_file: Path | None = None
     gateway_token_file: Path | None = None
+    gateway_deadline_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """How long the gateway may take to answer, until what became of a payment is unknown and has to be
+    asked for.
+    """

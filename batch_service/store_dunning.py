@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
@@ -131,7 +130,7 @@ async def set_steps(connection: AsyncConnection, client_no: int, steps: Sequence
             step.action,
             step.fixed_charge.minor_units if step.fixed_charge else None,
             step.fixed_charge.currency if step.fixed_charge else None,
-            _to_decimal(step.percent) if step.percent is not None else None,
+            step.percent_as_decimal() if step.percent is not None else None,
         )
         for step in steps
     ]
@@ -252,8 +251,3 @@ async def queue_mail(connection: AsyncConnection, client_no: int, mails: Sequenc
 
 def _position(row: Any) -> DunningPosition:
     return DunningPosition(row["entered_on"], row["last_step_no"], row["last_step_on"])
-
-
-def _to_decimal(percent: Fraction) -> Decimal:
-    """Exact: percentages come from decimal strings of 12 decimals at most."""
-    return Decimal(percent.numerator) / Decimal(percent.denominator)

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from batch_service.gateway_client import Gateway
+from batch_service.ledger_client import Ledger
+from batch_service.processes.activity_loader import ActivityLoader
+from batch_service.processes.collection import BillingManager
 from batch_service.processes.contract import BatchProcess
+from batch_service.processes.dunning import DunningManager
+from batch_service.processes.housekeeping import Housekeeping
+from batch_service.processes.invoicer import Invoicer
 from service_kit.clock import Clock
 from service_kit.errors import DomainError, ErrorKind
 
@@ -19,6 +26,7 @@ class ProcessResources:
     clock: Clock
     ledger_channel: grpc.aio.Channel | None
     gateway_channel: grpc.aio.Channel | None
+    gateway_deadline_seconds: float = 2.0
 
 
 class ProcessRegistry:
@@ -56,4 +64,19 @@ class ProcessRegistry:
 
 def batch_processes(resources: ProcessResources) -> ProcessRegistry:
     """Build every process. A new one is its module and one line here."""
-    return ProcessRegistry(())
+    database = resources.engine
+    ledger = Ledger(resources.ledger_channel) if resources.ledger_channel else None
+    gateway = (
+        Gateway(resources.gateway_channel, resources.gateway_deadline_seconds)
+        if resources.gateway_channel
+        else None
+    )
+    return ProcessRegistry(
+        (
+            Housekeeping(database),
+            Invoicer(database, ledger),
+            BillingManager(database, ledger, gateway),
+            DunningManager(database, ledger, gateway),
+            ActivityLoader(database),
+        )
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
 
@@ -29,6 +30,11 @@ class DunningStep:
     action: DunningAction
     fixed_charge: Money | None = None
     percent: Fraction | None = None
+
+    def percent_as_decimal(self) -> Decimal:
+        """The percentage, exactly: it was read from a decimal number. Only of a charge in percent."""
+        assert self.percent is not None, f"step {self.step_no} is no charge in percent"
+        return Decimal(self.percent.numerator) / Decimal(self.percent.denominator)
 
 
 @dataclass(frozen=True, slots=True)
