@@ -153,6 +153,14 @@ class Stage:
         await until(has_it, seconds=seconds, what=lambda: f"still {seen}")
         return seen
 
+    async def until_counted(self, session: batch_pb2.BatchSession, *, ok: int) -> None:
+        """Wait until so many records of a session have succeeded."""
+
+        async def counted() -> bool:
+            return (await self.session(session.session_no, session.client_no)).records_ok >= ok
+
+        await until(counted)
+
     async def outcomes(self, session: batch_pb2.BatchSession) -> list[batch_pb2.BatchRecord]:
         """The records of a session."""
         request = batch_pb2.ListBatchRecordsRequest(

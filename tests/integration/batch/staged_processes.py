@@ -185,6 +185,7 @@ class Second(Staged):
     code = "second"
     batch_no = 22
     name = "Second process"
+    chunk_size = 20
     depends_on = ("first",)
 
 
