@@ -25,9 +25,10 @@ from tests.support.databases import Templates
 
 ALL_ROLES = ("reader", "auditor", "operator", "producer")
 
-# One for all tests of the log, which grows with each of them: so each has clients of its own.
+# One for all tests of the log, which grows with each of them: so each has clients of its own. Client 1 is
+# everybody's.
 _DATABASE = "audit_log_tests"
-_CLIENT_NOS = itertools.count(1)
+_CLIENT_NOS = itertools.count(1001)
 
 
 @pytest.fixture
