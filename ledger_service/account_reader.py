@@ -8,6 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ledger_service import store_reads
 from ledger_service.aging import AccountAging, AgingQuery, list_aging
+from ledger_service.rules.refusals import account_not_found
+from ledger_service.rules.statements import (
+    MOST_LINES,
+    Statement,
+    compose_statement,
+    require_period,
+    require_readable,
+)
 from ledger_service.store_reads import Account, AccountBalance, AccountBalances
 from service_kit.errors import DomainError, ErrorKind
 
@@ -76,13 +84,24 @@ class AccountReader:
         async with self._snapshots.connect() as snapshot:
             return await list_aging(snapshot, query, limit)
 
+    async def statement(
+        self, client_no: int, acct_no: int, period_start: date, period_end: date
+    ) -> tuple[Account, Statement]:
+        """The account and its statement for a period, from the first day to the last."""
+        require_period(period_start, period_end)
+        async with self._snapshots.connect() as snapshot:
+            account = _existing(
+                await store_reads.find_account(snapshot, client_no, acct_no), client_no, acct_no
+            )
+            opening_balance = await store_reads.balance_before(snapshot, client_no, acct_no, period_start)
+            transactions = await store_reads.transactions_within(
+                snapshot, client_no, acct_no, period_start, period_end, MOST_LINES + 1
+            )
+        require_readable(len(transactions), period_start, period_end)
+        return account, compose_statement(opening_balance, transactions)
+
 
 def _existing(found: Found | None, client_no: int, acct_no: int) -> Found:
     if found is None:
-        raise DomainError(
-            ErrorKind.NOT_FOUND,
-            "ACCOUNT_NOT_FOUND",
-            f"client {client_no} has no account {acct_no}",
-            metadata={"acct_no": str(acct_no)},
-        )
+        raise account_not_found(client_no, acct_no)
     return found

@@ -15,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import BigInteger, Date
 
 from ledger_service.rules.aging import AgingEntry
+from ledger_service.rules.transactions import Transaction
+from ledger_service.store_transactions import read_transactions
+from service_kit.database import raw_connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +255,45 @@ async def balances_of_accounts(
     )
     found = {row[0]: AccountBalance(*row) for row in rows}
     return [found[acct_no] for acct_no in acct_nos if acct_no in found]
+
+
+# ----------------------------------------------------------------------------------------------- statements
+
+_BALANCE_BEFORE: Final = text(
+    """
+    SELECT coalesce(sum(t.amount * y.effect), 0)
+      FROM acct_transaction AS t
+      JOIN transaction_type AS y ON y.code = t.transaction_type
+     WHERE t.client_no = :client_no AND t.acct_no = :acct_no AND t.effective_date < :day
+    """
+)
+
+_EVENTS_WITHIN: Final = text(
+    """
+    SELECT event_no
+      FROM acct_transaction
+     WHERE client_no = :client_no AND acct_no = :acct_no AND effective_date BETWEEN :first_day AND :last_day
+     ORDER BY effective_date, event_no
+     LIMIT :limit
+    """
+)
+
+
+async def balance_before(connection: AsyncConnection, client_no: int, acct_no: int, day: date) -> int:
+    """The balance of an account at the start of a day: the sum of what takes effect before it."""
+    rows = await connection.execute(_BALANCE_BEFORE, {"client_no": client_no, "acct_no": acct_no, "day": day})
+    return int(rows.scalar_one())
+
+
+async def transactions_within(
+    connection: AsyncConnection, client_no: int, acct_no: int, first_day: date, last_day: date, limit: int
+) -> list[Transaction]:
+    """At most `limit` transactions that take effect within a period, by effective date and event_no."""
+    period = {"first_day": first_day, "last_day": last_day, "limit": limit}
+    rows = await connection.execute(_EVENTS_WITHIN, {"client_no": client_no, "acct_no": acct_no, **period})
+    keys = [(client_no, event_no) for event_no in rows.scalars()]
+    found = await read_transactions(await raw_connection(connection), keys)
+    return [found[key] for key in keys]
 
 
 # ------------------------------------------------------------------------------------------------------ aging

@@ -1,10 +1,22 @@
 """Statements: the transactions of a period between an opening and a closing balance, and what a line says."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, Final
 
+from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
+from ledger_service.rules.sources import (
+    BalanceTransfer,
+    CheckRefund,
+    DunningCharge,
+    ExternalCharge,
+    ExternalPayment,
+    InvoiceLine,
+)
+from ledger_service.rules.transactions import Transaction
 from service_kit.errors import DomainError, ErrorKind, invalid_field
 
 # A statement is one message. Whoever needs more lines than a person can read wants the list of transactions.
@@ -13,10 +25,10 @@ MOST_LINES: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """A transaction on a statement: its effect on the balance and the balance after it, in minor units."""
+    """A transaction on a statement, what the customer reads, and the balance after it in minor units."""
 
-    event_no: int
-    effect: int
+    transaction: Transaction
+    description: str
     running_balance: int
 
 
@@ -35,17 +47,18 @@ class Statement:
         return self.opening_balance + self.total_charges - self.total_credits
 
 
-def compose_statement(opening_balance: int, effects: Iterable[tuple[int, int]]) -> Statement:
-    """The statement over transactions in order of effective date and event_no, each as (event_no, effect)."""
+def compose_statement(opening_balance: int, transactions: Iterable[Transaction]) -> Statement:
+    """The statement over transactions, which are given in the order of effective date and event_no."""
     lines = []
     balance = opening_balance
     total_charges = 0
     total_credits = 0
-    for event_no, effect in effects:
+    for transaction in transactions:
+        effect = transaction.effect
         balance += effect
         total_charges += max(effect, 0)
         total_credits += max(-effect, 0)
-        lines.append(StatementLine(event_no, effect, balance))
+        lines.append(StatementLine(transaction, describe(transaction), balance))
     return Statement(opening_balance, lines, total_charges, total_credits)
 
 
@@ -69,13 +82,42 @@ def require_readable(line_count: int, period_start: date, period_end: date) -> N
         )
 
 
-def describe_line(name: str, *, text: str = "", reference: str = "", is_void: bool = False) -> str:
-    """What the customer reads.
+def describe(transaction: Transaction) -> str:
+    """What the customer reads: what the source says that it is for, or else the name of what it is.
 
-    name: of the transaction type, or of the invoice line type where the type is that of invoice lines.
-    text: what the source row says it is for; it speaks for itself, but a void must say that it is one.
-    reference: a number by which the customer knows the source, such as a check's.
+    What says what it is for speaks for itself, but a void must say that it is one.
     """
-    if text:
-        return f"{name}: {text}" if is_void else text
-    return f"{name} {reference}" if reference else name
+    kind, source = transaction.type, transaction.source
+    if kind.is_void or not (text := _TEXTS.get(type(source), _no_text)(source)):
+        text = " ".join(filter(None, (kind.name, _REFERENCES.get(type(source), _no_text)(source))))
+    return text
+
+
+def _no_text(_source: object) -> str:
+    return ""
+
+
+def _text_of_line(line: InvoiceLine) -> str:
+    return line.description or INVOICE_LINE_TYPES[line.line_type].name
+
+
+# What a source is for, by its kind.
+_TEXTS: Final[Mapping[type, Callable[[Any], str]]] = MappingProxyType(
+    {
+        ExternalCharge: attrgetter("description"),
+        DunningCharge: attrgetter("description"),
+        InvoiceLine: _text_of_line,
+    }
+)
+
+# By what the customer knows it, after the name of its type.
+_REFERENCES: Final[Mapping[type, Callable[[Any], str]]] = MappingProxyType(
+    {
+        ExternalPayment: attrgetter("reference_code"),
+        CheckRefund: attrgetter("check_number"),
+        BalanceTransfer: lambda source: f"({source.counterpart_acct_no})",
+        ExternalCharge: lambda source: f"({source.description})",
+        DunningCharge: lambda source: f"({source.description})",
+        InvoiceLine: lambda source: f"({_text_of_line(source)})",
+    }
+)

@@ -6,6 +6,8 @@ import grpc
 
 from ledger_service.account_reader import AccountReader
 from ledger_service.aging import AccountAging, AgingQuery
+from ledger_service.rules.statements import Statement
+from ledger_service.servicers.transaction_contract import transaction_to_proto
 from ledger_service.store_reads import Account, AccountBalances
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
 from service_kit.paging import page_size, page_start, page_token
@@ -95,6 +97,18 @@ class AccountReads(account_pb2_grpc.AccountServiceServicer):
             next_page_token=page_token(request, [shown[-1].account.acct_no]) if len(accounts) > size else "",
         )
 
+    async def GetStatement(
+        self, request: account_pb2.GetStatementRequest, context: Context
+    ) -> account_pb2.GetStatementResponse:
+        """The lines in the order of effective date and event_no."""
+        account, statement = await self._reader.statement(
+            request.client_no,
+            request.acct_no,
+            date_from_proto(request.period_start, "period_start"),
+            date_from_proto(request.period_end, "period_end"),
+        )
+        return _statement_to_proto(account, statement)
+
 
 def account_to_proto(account: Account) -> account_pb2.Account:
     """The contract's form of an account."""
@@ -128,6 +142,28 @@ def _balances_to_proto(balances: AccountBalances) -> account_pb2.GetBalanceRespo
             )
             for one in balances.plan_instances
         ],
+    )
+
+
+def _statement_to_proto(account: Account, statement: Statement) -> account_pb2.GetStatementResponse:
+    def money(minor_units: int) -> Money:
+        return Money(currency_code=account.currency_code, minor_units=minor_units)
+
+    return account_pb2.GetStatementResponse(
+        account=account_to_proto(account),
+        opening_balance=money(statement.opening_balance),
+        lines=[
+            account_pb2.StatementLine(
+                transaction=transaction_to_proto(line.transaction),
+                description=line.description,
+                effect=money(line.transaction.effect),
+                running_balance=money(line.running_balance),
+            )
+            for line in statement.lines
+        ],
+        total_charges=money(statement.total_charges),
+        total_credits=money(statement.total_credits),
+        closing_balance=money(statement.closing_balance),
     )
 
 
