@@ -21,8 +21,9 @@ _log = structlog.get_logger()
 
 _QUEUE: Final = "chunks"
 _TASK: Final = "work_chunk"
-# Notifications make delivery immediate; polling is for the one that got lost with its connection.
-_POLL_SECONDS: Final = 5.0
+# Notifications make delivery immediate, but one that comes while a worker looks for jobs may pass it
+# unnoticed.
+_POLL_SECONDS: Final = 1.0
 # A worker that died leaves its jobs behind as "doing". The table of chunks has given them to others long
 # before.
 _ABANDONED_AFTER_SECONDS: Final = 300.0

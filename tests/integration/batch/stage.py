@@ -218,10 +218,19 @@ class Stage:
 
     def start_worker(self, **changes: str) -> subprocess.Popen[bytes]:
         """A worker in a process of its own."""
+        return self._start("worker_process", changes)
+
+    def start_service(self, **changes: str) -> subprocess.Popen[bytes]:
+        """Another batch service on the same database, with workers of its own."""
+        return self._start("service_process", changes, "serve")
+
+    def _start(self, module: str, changes: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "TALLYBOOK_BATCH_DATABASE_URL": self.database.url,
+            "TALLYBOOK_BATCH_PORT": "0",
+            "TALLYBOOK_BATCH_DEVELOPMENT_PRINCIPAL": "true",
             "TALLYBOOK_BATCH_WORKERS": "2",
             "TALLYBOOK_BATCH_LEASE_SECONDS": "1.5",
             "TALLYBOOK_BATCH_SWEEP_SECONDS": "0.3",
@@ -229,7 +238,9 @@ class Stage:
             **changes,
         }
         worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.batch.worker_process"], cwd=_ROOT, env=environment
+            [sys.executable, "-m", f"tests.integration.batch.{module}", *arguments],
+            cwd=_ROOT,
+            env=environment,
         )
         self.workers.append(worker)
         return worker

@@ -1,0 +1,193 @@
+"""Workers that are killed, frozen, stopped, many (rules 27 and 28). The service itself has none: they are
+processes.
+"""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+
+import pytest
+
+from tallybook.batch.v1 import batch_pb2
+from tests.integration.batch.conftest import NewStage
+from tests.integration.batch.stage import ENDED, Stage, status_name, until
+from tests.integration.batch.staged_processes import Deed
+
+pytestmark = pytest.mark.chaos
+
+
+@pytest.fixture
+async def workerless(new_stage: NewStage) -> Stage:
+    """A service that works no chunks."""
+    return await new_stage(workers=0)
+
+
+async def pids(stage: Stage) -> Counter[int]:
+    """How many effects each worker process had."""
+    rows = await stage.admin.fetch("SELECT pid, count(*) AS effects FROM stage_effect GROUP BY pid")
+    return Counter({row["pid"]: row["effects"] for row in rows})
+
+
+async def test_two_workers_share_the_chunks_and_each_record_is_worked_once(workerless: Stage) -> None:
+    await workerless.records("first", [Deed.SLOW] * 100)
+    workerless.start_worker()
+    workerless.start_worker()
+    session = await workerless.ended(await workerless.run("first"), seconds=60)
+    assert (status_name(session), session.records_ok) == ("OK", 100)
+    assert len(await pids(workerless)) == 2
+    assert set((await workerless.effects("first")).values()) == {1}
+
+
+async def test_the_chunks_of_a_killed_worker_are_done_by_another(workerless: Stage) -> None:
+    await workerless.records("first", [Deed.SLOW] * 100)
+    victim = workerless.start_worker()
+    session = await workerless.run("first")
+    await workerless.until_counted(session, ok=10)
+    other = workerless.start_worker()
+    victim.send_signal(signal.SIGKILL)
+    ended = await workerless.ended(session, seconds=60)
+    assert (status_name(ended), ended.records_ok) == ("OK", 100)
+    assert len(await workerless.effects("first")) == 100
+    assert (await pids(workerless))[other.pid] > 0
+
+
+async def test_a_worker_that_dies_on_a_record_once_does_no_harm(workerless: Stage) -> None:
+    await workerless.records("first", [Deed.OK] * 7 + [Deed.KILL_ONCE] + [Deed.OK] * 12)
+    workerless.start_worker()
+    session = await workerless.run("first")
+    await workerless.until_marked("killed%")
+    workerless.start_worker()
+    ended = await workerless.ended(session, seconds=60)
+    assert (status_name(ended), ended.records_ok) == ("OK", 20)
+
+
+async def test_a_worker_that_dies_in_the_set_up_does_no_harm(workerless: Stage) -> None:
+    await workerless.records("first", [Deed.OK] * 6)
+    await workerless.step("first", "select", Deed.KILL_ONCE)
+    workerless.start_worker()
+    session = await workerless.run("first")
+    await workerless.until_marked("killed%")
+    workerless.start_worker()
+    ended = await workerless.ended(session, seconds=60)
+    assert (status_name(ended), ended.records_total, ended.records_ok) == ("OK", 6, 6)
+
+
+@pytest.mark.slow
+async def test_a_record_that_kills_every_worker_fails_alone(workerless: Stage) -> None:
+    """A supervisor starts a new worker for each that dies, as it would on a host."""
+    await workerless.records("first", [Deed.OK] * 8 + [Deed.KILL] + [Deed.OK] * 4)
+    session = await workerless.run("first")
+    ended = await supervised(workerless, session.session_no)
+    assert status_name(ended) == "PARTIAL"
+    assert (ended.records_ok, ended.records_failed) == (12, 1)
+    (failed,) = [record for record in await workerless.outcomes(session) if record.outcome == 2]
+    assert (failed.record_key, failed.reason) == ("account:9", "WORKER_LOST")
+
+
+@pytest.mark.slow
+async def test_a_set_up_that_kills_every_worker_ends_the_session_in_error(workerless: Stage) -> None:
+    await workerless.step("first", "prepare", Deed.KILL)
+    session = await workerless.run("first")
+    ended = await supervised(workerless, session.session_no)
+    assert status_name(ended) == "ERROR"
+    assert "took its worker down 3 times" in ended.message
+
+
+async def supervised(stage: Stage, session_no: int) -> batch_pb2.BatchSession:
+    """The session when it has ended, with one worker kept alive until then."""
+    worker = stage.start_worker(TALLYBOOK_BATCH_WORKERS="1")
+
+    async def has_ended() -> bool:
+        nonlocal worker
+        if worker.poll() is not None:
+            worker = stage.start_worker(TALLYBOOK_BATCH_WORKERS="1")
+        return (await stage.session(session_no)).status in ENDED
+
+    await until(has_ended, seconds=100)
+    return await stage.session(session_no)
+
+
+async def test_a_frozen_worker_that_wakes_up_late_can_not_settle(workerless: Stage) -> None:
+    await workerless.records("first", [Deed.GATE] * 5)
+    frozen = workerless.start_worker()
+    session = await workerless.run("first")
+    await workerless.until_marked("at the gate: account%")
+    frozen.send_signal(signal.SIGSTOP)
+    other = workerless.start_worker()
+
+    async def taken_over() -> bool:
+        worker = await workerless.admin.fetchval(
+            "SELECT worker FROM batch_chunk WHERE session_no = $1 AND chunk_no = 1 AND state = 1",
+            session.session_no,
+        )
+        return f":{other.pid}:" in (worker or "")
+
+    await until(taken_over)
+    await workerless.mark("open")
+    ended = await workerless.ended(session)
+    epoch = await workerless.admin.fetchval("SELECT epoch FROM batch_chunk WHERE chunk_no = 1")
+    frozen.send_signal(signal.SIGCONT)
+    await asyncio.sleep(1.5)
+    assert await workerless.session(session.session_no) == ended, "nothing changed after the end"
+    assert (status_name(ended), ended.records_ok) == ("OK", 5)
+    assert ended.actor == f"batch:{os.uname().nodename}:{other.pid}:{ended.actor.rpartition(':')[2]}"
+    assert await workerless.admin.fetchval("SELECT epoch FROM batch_chunk WHERE chunk_no = 1") == epoch
+    assert {record.tries for record in await workerless.outcomes(session)} == {1}
+    assert frozen.poll() is None, "it goes on to work other chunks"
+
+
+async def test_a_worker_that_is_told_to_stop_finishes_its_chunks_and_leaves_the_rest(
+    workerless: Stage,
+) -> None:
+    await workerless.records("first", [Deed.SLOW] * 100)
+    worker = workerless.start_worker()
+    session = await workerless.run("first")
+    await workerless.until_counted(session, ok=5)
+    worker.terminate()
+    assert await asyncio.to_thread(worker.wait, 20) == 0
+    stopped = await workerless.session(session.session_no)
+    assert status_name(stopped) == "RUNNING"
+    effects = await workerless.effects("first")
+    assert len(effects) == stopped.records_ok < 100
+    assert await workerless.admin.fetchval("SELECT count(*) FROM batch_chunk WHERE state = 1") == 0
+    workerless.start_worker()
+    assert status_name(await workerless.ended(session, seconds=60)) == "OK"
+    assert set((await workerless.effects("first")).values()) == {1}
+
+
+async def test_a_worker_that_can_not_finish_in_time_gives_its_chunks_back(workerless: Stage) -> None:
+    await workerless.records("first", [Deed.GATE] * 5)
+    worker = workerless.start_worker(TALLYBOOK_BATCH_DRAIN_SECONDS="0.2", TALLYBOOK_BATCH_LEASE_SECONDS="60")
+    session = await workerless.run("first")
+    await workerless.until_marked("at the gate: account%")
+    worker.terminate()
+    assert await asyncio.to_thread(worker.wait, 20) == 0
+    await workerless.mark("open")
+    workerless.start_worker()
+    # Long before a lease of 60 seconds would have run out.
+    assert status_name(await workerless.ended(session, seconds=20)) == "OK"
+
+
+async def test_chunks_that_the_queue_lost_are_delivered_again(workerless: Stage) -> None:
+    await workerless.records("first", [Deed.OK] * 20)
+    session = await workerless.until_status(await workerless.run("first"), {1})
+    await workerless.admin.execute("DELETE FROM procrastinate_jobs")
+    workerless.start_worker()
+    assert status_name(await workerless.ended(session)) == "OK"
+
+
+async def test_sessions_of_several_services_on_one_database_run_once(new_stage: NewStage) -> None:
+    """Two services coordinate, and a worker process too."""
+    stage = await new_stage()
+    stage.start_worker()
+    other = stage.start_service()
+    for code in ("first", "second", "third"):
+        await stage.records(code, [Deed.OK] * 40)
+    sessions = await asyncio.gather(*(stage.run_cycle(client_no=client_no) for client_no in range(1, 6)))
+    for session in (session for cycle in sessions for session in cycle):
+        ended = await stage.ended(session, seconds=60)
+        assert (status_name(ended), ended.records_ok) == ("OK", 40)
+    effects = await stage.admin.fetch("SELECT worked FROM stage_effect")
+    assert Counter(row["worked"] for row in effects) == {1: 5 * 3 * 40}
+    assert other.poll() is None
