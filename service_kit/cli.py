@@ -59,8 +59,9 @@ def _parser(definition: ServiceDefinition[Any, Any], own: list[str]) -> argparse
         prog=f"python -m {definition.package or definition.name}",
         description=f"The {definition.name} service, configured by {definition.settings.variable('...')}",
     )
-    parser.set_defaults(command="serve", wait_for_migrations=False)
     command = parser.add_subparsers(dest="command", metavar="command", required=False)
+    # After add_subparsers, whose own default would win over it.
+    parser.set_defaults(command="serve", wait_for_migrations=False)
     serve = command.add_parser("serve", help="serve until SIGTERM (the default)")
     serve.add_argument(
         "--wait-for-migrations", action="store_true", help="wait for the schema instead of refusing to start"
