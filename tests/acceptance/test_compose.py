@@ -1,5 +1,6 @@
 """docker-compose.yml serves over TLS to who has a token, and ends as it should."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -9,8 +10,9 @@ from google.type.date_pb2 import Date
 
 from tallybook.audit.v1.audit_pb2 import SearchBatchProcessesRequest
 from tallybook.audit.v1.audit_pb2_grpc import AuditServiceStub
-from tallybook.batch.v1.batch_pb2 import ListBatchProcessesRequest
+from tallybook.batch.v1.batch_pb2 import ListBatchProcessesRequest, RunBatchProcessRequest
 from tallybook.batch.v1.batch_pb2_grpc import BatchServiceStub
+from tallybook.batch.v1.batch_status_pb2 import BATCH_STATUS_OK
 from tallybook.ledger.v1.transaction_type_pb2 import ListTransactionTypesRequest
 from tallybook.ledger.v1.transaction_type_pb2_grpc import TransactionTypeServiceStub
 from tests.acceptance.composition import Composition, Container, containers_of, running_composition
@@ -54,12 +56,17 @@ def secure_channel(composition: Composition, service: str) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(certificates))
 
 
+def operator(composition: Composition) -> tuple[tuple[str, str], ...]:
+    """The metadata by which a service knows the operator."""
+    token = composition.path("batch", f"{CREDENTIALS}/operator.token").read_text().strip()
+    return (("authorization", f"Bearer {token}"),)
+
+
 @pytest.mark.parametrize("service", CALLS)
 async def test_a_service_answers_over_tls_to_who_has_a_token(composition: Composition, service: str) -> None:
-    token = composition.path(service, f"{CREDENTIALS}/operator.token").read_text().strip()
     async with secure_channel(composition, service) as channel:
         _, method, request = CALLS[service]
-        await method(channel)(request, metadata=[("authorization", f"Bearer {token}")], timeout=20)
+        await method(channel)(request, metadata=operator(composition), timeout=20)
 
 
 @pytest.mark.parametrize("service", CALLS)
@@ -78,6 +85,25 @@ async def test_a_service_does_not_speak_plain_text(composition: Composition, ser
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await method(channel)(request, timeout=20)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_what_a_worker_did_is_found_in_the_audit_log(composition: Composition) -> None:
+    run = RunBatchProcessRequest(
+        client_no=1, request_id="compose", process_code="housekeeping", business_date=DAY
+    )
+    search = SearchBatchProcessesRequest(
+        from_date=DAY, to_date=DAY, client_nos=[1], statuses=[BATCH_STATUS_OK]
+    )
+    metadata = operator(composition)
+    async with secure_channel(composition, "batch") as batch, secure_channel(composition, "audit") as audit:
+        started = await BatchServiceStub(batch).RunBatchProcess(run, metadata=metadata, timeout=20)
+        search_processes = AuditServiceStub(audit).SearchBatchProcesses
+        found: list[int] = []
+        async with asyncio.timeout(60):
+            while started.session.session_no not in found:
+                await asyncio.sleep(0.2)
+                answer = await search_processes(search, metadata=metadata, timeout=20)
+                found = [session.session_no for session in answer.sessions]
 
 
 def test_every_process_ends_with_0_when_it_is_asked_to(composition: Composition) -> None:
