@@ -3,12 +3,17 @@
 from collections.abc import AsyncIterator
 
 import asyncpg
+import grpc
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ledger_service.service import LEDGER
+from ledger_service.settings import LedgerSettings
 from service_kit.database import engine_on
+from tallybook.ledger.v1 import account_pb2_grpc
 from tests.integration.ledger_reads.books import Books
 from tests.support.databases import FreshDatabase, NewDatabase
+from tests.support.servers import StartServer
 
 
 @pytest.fixture
@@ -33,3 +38,17 @@ async def engine(database: FreshDatabase) -> AsyncIterator[AsyncEngine]:
     engine = engine_on(database.url, name="ledger")
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+async def channel(database: FreshDatabase, start_server: StartServer) -> grpc.aio.Channel:
+    """A channel to the ledger, which serves these books."""
+    return await start_server(
+        LEDGER, LedgerSettings(port=0, database_url=database.url, development_principal=True)
+    )
+
+
+@pytest.fixture
+def accounts(channel: grpc.aio.Channel) -> "account_pb2_grpc.AccountServiceAsyncStub":
+    """Calls AccountService."""
+    return account_pb2_grpc.AccountServiceStub(channel)
