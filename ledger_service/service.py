@@ -9,14 +9,20 @@ import grpc
 
 from ledger_service.account_reader import AccountReader
 from ledger_service.authorisation import AUTHORISATION
+from ledger_service.invoice_reader import InvoiceReader
+from ledger_service.posting import running_poster
 from ledger_service.servicers.accounts import AccountServicer
 from ledger_service.servicers.invoices import InvoiceServicer
 from ledger_service.servicers.ledger import LedgerServicer
+from ledger_service.servicers.posting_calls import PostingCalls
 from ledger_service.servicers.transaction_types import TransactionTypeServicer
 from ledger_service.servicers.verification import VerificationServicer
 from ledger_service.settings import LedgerSettings
+from ledger_service.transaction_reader import TransactionReader
 from ledger_service.verification import LedgerVerifier
+from service_kit.clock import SystemClock
 from service_kit.database import create_engine
+from service_kit.relay import running_relay
 from service_kit.server import ServiceDefinition
 from tallybook.ledger.v1 import (
     account_pb2_grpc,
@@ -42,14 +48,20 @@ class Servicers:
 async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
     """Open the database, start the poster and the relay; stop them after the last call."""
     engine = create_engine(settings, name="ledger")
+    clock = SystemClock()
     try:
-        yield Servicers(
-            accounts=AccountServicer(AccountReader(engine)),
-            ledger=LedgerServicer(),
-            invoices=InvoiceServicer(),
-            verification=VerificationServicer(LedgerVerifier(engine)),
-            transaction_types=TransactionTypeServicer(),
-        )
+        async with (
+            running_relay(settings, engine) as relay,
+            running_poster(settings, clock, relay.wake) as poster,
+        ):
+            calls = PostingCalls(poster, clock)
+            yield Servicers(
+                accounts=AccountServicer(calls, AccountReader(engine)),
+                ledger=LedgerServicer(calls, TransactionReader(engine)),
+                invoices=InvoiceServicer(calls, InvoiceReader(engine)),
+                verification=VerificationServicer(LedgerVerifier(engine)),
+                transaction_types=TransactionTypeServicer(),
+            )
     finally:
         await engine.dispose()
 

@@ -150,8 +150,8 @@ acct_transaction = Table(
 
 
 def _source_table(name: str, key: str, *columns: Column[object] | Index, account: str = "acct_no") -> Table:
-    """A source table. `event_no` is the transaction that the row was made for; where several share the row, it is
-    the first of their document.
+    """A source table. `event_no` is the transaction that the row was made for, or the first of their document
+    where several share the row.
     """
     return Table(
         name,

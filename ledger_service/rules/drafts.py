@@ -49,7 +49,7 @@ def check_draft(draft: Draft, roles: Container[str]) -> None:
     if kind.required_role is not None and kind.required_role not in roles:
         raise refusals.type_not_allowed(kind)
     _check_amount(draft)
-    _check_texts(draft)
+    check_texts(draft)
     check_source = _SOURCE_CHECKS.get(type(draft.source))
     if check_source is not None:
         check_source(draft)
@@ -65,7 +65,8 @@ def _check_amount(draft: Draft) -> None:
         raise refusals.amount_required(draft.type)
 
 
-def _check_texts(draft: Draft) -> None:
+def check_texts(draft: Draft) -> None:
+    """The texts that the type needs are there, and can be stored; REASON_REQUIRED, INVALID_REQUEST."""
     kind = draft.type
     if kind.reason_code_required and not draft.reason_code:
         raise refusals.reason_required(kind, "reason_code")

@@ -175,6 +175,15 @@ def currency_mismatch(acct_no: int, account_currency: str, given: str) -> Domain
     )
 
 
+def opening_currency_mismatch(account_currency: str, given: str) -> DomainError:
+    """The opening balance is in another currency than the account that is opened."""
+    return invalid_field(
+        "opening_balance.currency_code",
+        f"the account is to be in {account_currency}, so its opening balance is not in {given}",
+        "CURRENCY_MISMATCH",
+    )
+
+
 def belongs_elsewhere(field: str, what: str, expected: str) -> DomainError:
     """What the draft refers to is of another account or plan instance than the draft."""
     return invalid_field(field, f"{what} is of {expected}", "SOURCE_MISMATCH")
@@ -320,11 +329,12 @@ def balance_forward_not_first(acct_no: int) -> DomainError:
 
 
 def invoice_exists(acct_no: int, invoice_no: int) -> DomainError:
-    """The billing period has an invoice that stands (rule 20)."""
+    """The billing period has an invoice that stands (rule 20); 0: one of the same call, refused with it."""
+    by = f"invoice {invoice_no}" if invoice_no else "another invoice of this call"
     return _precondition(
         "INVOICE_EXISTS",
-        f"account {acct_no} has invoice {invoice_no} for this billing period already",
-        f"invoice/{invoice_no}",
+        f"account {acct_no} has {by} for this billing period already",
+        f"invoice/{invoice_no}" if invoice_no else f"account/{acct_no}",
         ErrorKind.ALREADY_EXISTS,
         acct_no=acct_no,
         invoice_no=invoice_no,

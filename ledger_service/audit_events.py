@@ -1,0 +1,75 @@
+"""What the ledger tells the audit service: one event for each commit group, and one for what is opened."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import uuid4
+
+from ledger_service.rules.commit_groups import Accepted, CommitGroup
+from ledger_service.rules.postings import AccountOpening
+from service_kit.dates import instant_to_proto
+from service_kit.outbox import OutboxEvent
+from tallybook.audit.v1 import audit_event_pb2
+
+PRODUCER: Final = "ledger"
+SEVERAL: Final = "several"
+
+
+def events_of(group: CommitGroup, accepted: Sequence[Accepted]) -> list[OutboxEvent]:
+    """The events of a group, each serialised once."""
+    events = [_opening_event(group, each) for each in accepted if each.decision.opening is not None]
+    if group.transactions:
+        events.append(_group_event(group))
+    return [_sealed(event) for event in events]
+
+
+def _sealed(event: audit_event_pb2.AuditEvent) -> OutboxEvent:
+    event_id = uuid4()
+    event.event_id = str(event_id)
+    return OutboxEvent(event_id, event.SerializeToString(deterministic=True))
+
+
+def _group_event(group: CommitGroup) -> audit_event_pb2.AuditEvent:
+    clients = [part.client_no for part in group.parts]
+    actors = sorted({actor for part in group.parts for actor in part.actors})
+    count = len(group.transactions)
+    return audit_event_pb2.AuditEvent(
+        producer=PRODUCER,
+        event_type="ledger.commit_group",
+        occurred_at=instant_to_proto(group.created_at),
+        client_no=clients[0] if len(clients) == 1 else 0,
+        actor=actors[0] if len(actors) == 1 else SEVERAL,
+        summary=f"{count} transaction{'s' if count != 1 else ''} posted: events {group.first_event_no} to "
+        f"{group.last_event_no}",
+        commit_group_posted=audit_event_pb2.CommitGroupPosted(
+            group_no=group.group_no,
+            first_event_no=group.first_event_no,
+            last_event_no=group.last_event_no,
+            transactions=count,
+            digest=group.digest,
+            clients=[
+                audit_event_pb2.ClientPosting(
+                    client_no=part.client_no, transactions=part.transactions, actors=part.actors
+                )
+                for part in group.parts
+            ],
+        ),
+    )
+
+
+def _opening_event(group: CommitGroup, accepted: Accepted) -> audit_event_pb2.AuditEvent:
+    opening = accepted.decision.opening
+    if isinstance(opening, AccountOpening):
+        entity_type, entity_id = "account", accepted.acct_no
+    else:
+        entity_type, entity_id = "plan_instance", accepted.plan_instance_nos[0]
+    return audit_event_pb2.AuditEvent(
+        producer=PRODUCER,
+        event_type=f"ledger.{entity_type}",
+        occurred_at=instant_to_proto(group.created_at),
+        client_no=accepted.client_no,
+        actor=accepted.actor,
+        summary=f"{entity_type.replace('_', ' ')} {entity_id} opened",
+        entity_changed=audit_event_pb2.EntityChanged(
+            entity_type=entity_type, entity_id=str(entity_id), action="created"
+        ),
+    )

@@ -1,0 +1,151 @@
+"""Decides the requests of a commit group: each on its own, in the order in which they came.
+
+A request is known by its key: what was answered before, or is being answered in this very group, gets the
+same answer again (AIP-155). A request or document that is refused leaves no trace, and its key neither.
+"""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ledger_service.requests import FirstAnswer, Outcome, PostingRequest, RequestKey
+from ledger_service.rules import refusals
+from ledger_service.rules.books import Books
+from ledger_service.rules.commit_groups import Accepted
+from ledger_service.rules.decisions import Order, decide
+from ledger_service.rules.documents import Document
+from ledger_service.rules.postings import UnnumberedInvoiceExistsError
+from service_kit.errors import DomainError
+
+Refusal: TypeAlias = DomainError | UnnumberedInvoiceExistsError
+
+
+@dataclass(slots=True)
+class Decided:
+    """A request and what became of each of its orders."""
+
+    request: PostingRequest
+    outcomes: list[Outcome | UnnumberedInvoiceExistsError]
+    _answer: bytes | None = None
+
+    def posts(self) -> bool:
+        """Whether anything of it is accepted."""
+        return any(isinstance(outcome, Accepted) for outcome in self.outcomes)
+
+    def answer(self) -> bytes:
+        """The answer; ask for it once everything has its number."""
+        if self._answer is None:
+            named = [
+                named_refusal(outcome) if isinstance(outcome, UnnumberedInvoiceExistsError) else outcome
+                for outcome in self.outcomes
+            ]
+            self._answer = self.request.answer(named)
+        return self._answer
+
+
+def named_refusal(refusal: Refusal) -> DomainError:
+    """The refusal, with the number of the invoice that it is about."""
+    if isinstance(refusal, UnnumberedInvoiceExistsError):
+        return refusals.invoice_exists(refusal.invoice.acct_no, refusal.invoice.invoice_no)
+    return refusal
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyedDocument:
+    """A document that was accepted in this group under a key of its own."""
+
+    request: PostingRequest
+    fingerprint: bytes
+    accepted: Accepted
+
+
+_KeyedDocuments: TypeAlias = dict[RequestKey, _KeyedDocument]
+
+
+@dataclass(slots=True)
+class GroupDecisions:
+    """The decisions of one group. `known` are the keys that were used in earlier groups."""
+
+    books: Books
+    known: Mapping[RequestKey, FirstAnswer]
+    accepted: list[Accepted] = field(default_factory=list)
+    """All documents of the group that are accepted, in order."""
+    _calls: dict[RequestKey, Decided] = field(default_factory=dict)
+    _documents: _KeyedDocuments = field(default_factory=dict)
+
+    def decide(self, request: PostingRequest) -> Decided | FirstAnswer | Refusal:
+        """Decide one request, and enter what is accepted in the books."""
+        key = request.key
+        first = self.known.get(key)
+        if first is not None:
+            fits = first.fingerprint == request.fingerprint
+            return first if fits else refusals.request_id_reused(request.request_id)
+        twin = self._calls.get(key)
+        if twin is not None:
+            fits = twin.request.fingerprint == request.fingerprint
+            return twin if fits else refusals.request_id_reused(request.request_id)
+        try:
+            decided = self._decide_orders(request)
+        except (DomainError, UnnumberedInvoiceExistsError) as refusal:
+            return refusal
+        if decided.posts():
+            self._calls[key] = decided
+        return decided
+
+    def key_rows(self) -> list[tuple[int, int, str, bytes, bytes]]:
+        """Every key that the group uses, with its fingerprint and answer; once everything has its number."""
+        calls = [(*key, each.request.fingerprint, each.answer()) for key, each in self._calls.items()]
+        documents = [
+            (*key, each.fingerprint, each.request.document_answer(each.accepted))
+            for key, each in self._documents.items()
+        ]
+        return calls + documents
+
+    def _decide_orders(self, request: PostingRequest) -> Decided:
+        outcomes: list[Outcome | UnnumberedInvoiceExistsError] = []
+        fresh: list[Accepted] = []
+        documents: _KeyedDocuments = {}
+        # One order leaves no trace by itself when it is refused.
+        together = request.all_or_nothing and len(request.orders) > 1
+        with self.books.all_or_nothing() if together else nullcontext():
+            for place, order in enumerate(request.orders):
+                try:
+                    outcome = self._known_outcome(request, order, documents)
+                    if outcome is None:
+                        outcome = Accepted(request.client_no, request.actor, decide(order, self.books))
+                        fresh.append(outcome)
+                        self._remember(request, order, outcome, documents)
+                    outcomes.append(outcome)
+                except UnnumberedInvoiceExistsError as refusal:
+                    if request.all_or_nothing:
+                        raise
+                    outcomes.append(refusal)
+                except DomainError as refusal:
+                    if request.all_or_nothing:
+                        raise request.locate(place, refusal) from None
+                    outcomes.append(refusal)
+        self.accepted += fresh
+        self._documents |= documents
+        return Decided(request, outcomes)
+
+    def _known_outcome(
+        self, request: PostingRequest, order: Order, documents: _KeyedDocuments
+    ) -> Outcome | None:
+        """What became of the document with this key before, in whatever group or request that was."""
+        if not isinstance(order, Document) or not order.request_id:
+            return None
+        key = request.document_key(order)
+        known = self.known.get(key) or documents.get(key) or self._documents.get(key)
+        if known is None:
+            return None
+        if known.fingerprint != order.fingerprint:
+            raise refusals.request_id_reused(order.request_id)
+        return known if isinstance(known, FirstAnswer) else known.accepted
+
+    def _remember(
+        self, request: PostingRequest, order: Order, accepted: Accepted, documents: _KeyedDocuments
+    ) -> None:
+        if isinstance(order, Document) and order.request_id:
+            key = request.document_key(order)
+            documents[key] = _KeyedDocument(request, order.fingerprint, accepted)

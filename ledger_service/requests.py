@@ -1,0 +1,93 @@
+"""Requests to the poster: what is asked, by whom, under which key, and how it is answered."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+from google.protobuf.message import Message
+
+from ledger_service.rules.commit_groups import Accepted
+from ledger_service.rules.decisions import Order
+from ledger_service.rules.documents import Document
+from service_kit.errors import DomainError
+
+RequestKey: TypeAlias = tuple[int, int, str]
+"""Client, scope, request_id: the keys of calls and those of single documents don't meet."""
+
+_CALL_SCOPE: Final = 1
+_DOCUMENT_SCOPE: Final = 2
+
+
+class FirstAnswer(NamedTuple):
+    """What a key was first used for, and what was answered."""
+
+    fingerprint: bytes
+    answer: bytes
+
+
+Outcome: TypeAlias = Accepted | FirstAnswer | DomainError
+"""Of an order: accepted now, accepted before under the same key, or refused."""
+
+
+def no_document_answer(_accepted: Accepted) -> bytes:
+    """For requests whose documents have no keys of their own."""
+    raise AssertionError("the documents of this request have no keys")
+
+
+def not_located(_place: int, refusal: DomainError) -> DomainError:
+    """For requests with a single order."""
+    return refusal
+
+
+@dataclass(frozen=True, slots=True)
+class PostingRequest:
+    """A call that changes the books.
+
+    fingerprint: of the whole call without its key; the same key with another fingerprint is refused.
+    actor: the subject of the caller's credential.
+    answer: makes the answer, which is stored, from the outcomes of the orders.
+    locate: says in a refusal of the whole call which of its orders was refused.
+    document_answer: makes the answer that is stored for the key of one document.
+    """
+
+    client_no: int
+    request_id: str
+    fingerprint: bytes
+    actor: str
+    orders: Sequence[Order]
+    all_or_nothing: bool
+    answer: Callable[[Sequence[Outcome]], bytes]
+    document_answer: Callable[[Accepted], bytes] = no_document_answer
+    locate: Callable[[int, DomainError], DomainError] = not_located
+
+    @property
+    def key(self) -> RequestKey:
+        """The key of the call."""
+        return (self.client_no, _CALL_SCOPE, self.request_id)
+
+    def document_key(self, document: Document) -> RequestKey:
+        """The key of one of its documents, which has one."""
+        return (self.client_no, _DOCUMENT_SCOPE, document.request_id)
+
+    def all_keys(self) -> list[RequestKey]:
+        """Every key that it names."""
+        documents = (order for order in self.orders if isinstance(order, Document))
+        return [self.key, *(self.document_key(each) for each in documents if each.request_id)]
+
+    @property
+    def weight(self) -> int:
+        """How much work it is: its drafts."""
+        return sum(len(order.drafts) if isinstance(order, Document) else 1 for order in self.orders)
+
+
+def fingerprint_of(request: Message) -> bytes:
+    """What makes two calls the same: their name, and all of their fields but the key.
+
+    Takes the key out of `request`, which is the servicer's own: to copy a large call would cost more than all
+    else that is done with it.
+    """
+    request.ClearField("request_id")
+    return hashlib.sha256(
+        request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
+    ).digest()

@@ -1,0 +1,139 @@
+"""What the orders of a commit group need to know: which accounts are locked, and what is read for the rules.
+
+It is collected for the whole group at once, so that the number of statements does not depend on its size.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from ledger_service.rules.books import (
+    AccountKey,
+    Books,
+    EventKey,
+    InvoiceKey,
+    PeriodKey,
+    PlanInstanceKey,
+    ReferenceKey,
+)
+from ledger_service.rules.decisions import Order
+from ledger_service.rules.documents import Document
+from ledger_service.rules.drafts import Draft
+from ledger_service.rules.postings import AccountOpening
+from ledger_service.rules.sources import (
+    BalanceTransfer,
+    CheckRefund,
+    CreditMemoLine,
+    ElectronicPayment,
+    ElectronicRefund,
+    ExternalPayment,
+    InvoiceVoid,
+    NewInvoiceLine,
+    RefundReversal,
+    VoidOf,
+    WriteOff,
+)
+
+
+@dataclass(slots=True)
+class Needs:
+    """The keys of all that the orders name."""
+
+    accounts: set[AccountKey] = field(default_factory=set)
+    plan_instances: set[PlanInstanceKey] = field(default_factory=set)
+    transactions: set[EventKey] = field(default_factory=set)
+    invoices: set[InvoiceKey] = field(default_factory=set)
+    periods: set[PeriodKey] = field(default_factory=set)
+    reference_codes: set[ReferenceKey] = field(default_factory=set)
+    gateway_references: set[tuple[int, str]] = field(default_factory=set)
+    external_ids: set[tuple[int, str]] = field(default_factory=set)
+
+    def add(self, order: Order) -> None:
+        """Add what one order names."""
+        client_no = order.client_no
+        if isinstance(order, Document):
+            for draft in order.drafts:
+                if draft.acct_no:
+                    self.accounts.add((client_no, draft.acct_no))
+                if draft.plan_instance_no:
+                    self.plan_instances.add((client_no, draft.plan_instance_no))
+                if draft.source is not None:
+                    add_named = _NAMED_BY.get(type(draft.source))
+                    if add_named is not None:
+                        add_named(self, client_no, draft, draft.source)
+        elif isinstance(order, AccountOpening):
+            if order.external_id:
+                self.external_ids.add((client_no, order.external_id))
+        else:
+            self.accounts.add((client_no, order.acct_no))
+
+    def add_what_is_bound(self, books: Books) -> None:
+        """Add the accounts and plan instances of the transactions and invoices that were found."""
+        for transaction in books.transactions.values():
+            self.accounts.add((transaction.client_no, transaction.acct_no))
+            if transaction.plan_instance_no:
+                self.plan_instances.add((transaction.client_no, transaction.plan_instance_no))
+
+
+def _reference_code(needs: Needs, client_no: int, draft: Draft, source: ExternalPayment) -> None:
+    needs.reference_codes.add((client_no, draft.acct_no, source.reference_code))
+
+
+def _gateway_reference(needs: Needs, client_no: int, _draft: Draft, source: ElectronicPayment) -> None:
+    needs.gateway_references.add((client_no, source.gateway_reference))
+
+
+def _counterpart(needs: Needs, client_no: int, _draft: Draft, source: BalanceTransfer) -> None:
+    needs.accounts.add((client_no, source.counterpart_acct_no))
+
+
+def _invoice(needs: Needs, client_no: int, _draft: Draft, source: WriteOff | InvoiceVoid) -> None:
+    needs.invoices.add((client_no, source.invoice_no))
+
+
+def _charge(needs: Needs, client_no: int, _draft: Draft, source: RefundReversal | CreditMemoLine) -> None:
+    needs.transactions.add((client_no, source.charge_event_no))
+
+
+def _payment(needs: Needs, client_no: int, _draft: Draft, source: CheckRefund) -> None:
+    needs.transactions.add((client_no, source.payment_event_no))
+
+
+def _payment_and_reference(needs: Needs, client_no: int, _draft: Draft, source: ElectronicRefund) -> None:
+    needs.transactions.add((client_no, source.payment_event_no))
+    needs.gateway_references.add((client_no, source.gateway_reference))
+
+
+def _target(needs: Needs, client_no: int, _draft: Draft, source: VoidOf) -> None:
+    needs.transactions.add((client_no, source.event_no))
+
+
+def _period(needs: Needs, client_no: int, draft: Draft, source: NewInvoiceLine) -> None:
+    needs.periods.add(
+        (
+            client_no,
+            draft.acct_no,
+            draft.plan_instance_no,
+            source.billing_period_start,
+            source.billing_period_end,
+        )
+    )
+
+
+# Other sources name nothing that has to be looked up.
+_NAMED_BY: Final[Mapping[type, Callable[[Needs, int, Draft, Any], None]]] = MappingProxyType(
+    {
+        ExternalPayment: _reference_code,
+        ElectronicPayment: _gateway_reference,
+        BalanceTransfer: _counterpart,
+        WriteOff: _invoice,
+        RefundReversal: _charge,
+        ElectronicRefund: _payment_and_reference,
+        CheckRefund: _payment,
+        NewInvoiceLine: _period,
+        CreditMemoLine: _charge,
+        VoidOf: _target,
+        InvoiceVoid: _invoice,
+    }
+)

@@ -1,0 +1,156 @@
+"""PostTransactions: the drafts of one call as documents, and the results of the documents as those of the
+drafts.
+"""
+
+import hashlib
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from google.rpc.status_pb2 import Status
+
+from ledger_service.requests import FirstAnswer, Outcome
+from ledger_service.rules import refusals
+from ledger_service.rules.commit_groups import Accepted
+from ledger_service.rules.documents import Document, document_kind
+from ledger_service.rules.drafts import check_draft
+from ledger_service.servicers.draft_contract import draft_from_proto
+from service_kit.error_status import to_status
+from service_kit.errors import DomainError, FieldViolation
+from tallybook.ledger.v1 import ledger_pb2
+
+ERROR_DOMAIN: Final = "ledger.tallybook"
+
+
+def status_of(refusal: DomainError) -> Status:
+    """What a draft that is refused on its own gets for an answer."""
+    return to_status(refusal, ERROR_DOMAIN)
+
+
+@dataclass(slots=True)
+class DraftBatch:
+    """The drafts of one call.
+
+    documents: those that nothing is wrong with in themselves, in the order of their first drafts.
+    places: for each document, the places of its drafts in the call.
+    refused: by place, the drafts that are refused already.
+    """
+
+    size: int
+    documents: list[Document] = field(default_factory=list)
+    places: list[Sequence[int]] = field(default_factory=list)
+    refused: dict[int, DomainError] = field(default_factory=dict)
+
+    def answer(self, outcomes: Sequence[Outcome]) -> bytes:
+        """The answer to the call, from the outcomes of its documents."""
+        response = ledger_pb2.PostTransactionsResponse()
+        results = [response.results.add() for _ in range(self.size)]
+        for place, refusal in self.refused.items():
+            results[place].error.CopyFrom(status_of(refusal))
+        for places, outcome in zip(self.places, outcomes, strict=True):
+            if isinstance(outcome, Accepted):
+                for draft, event_no, source_no in outcome.numbers():
+                    results[places[draft]].transactions.add(event_no=event_no, source_no=source_no)
+            elif isinstance(outcome, FirstAnswer):
+                first = ledger_pb2.PostTransactionsResponse.FromString(outcome.answer)
+                for place, result in zip(places, first.results, strict=True):
+                    results[place].CopyFrom(result)
+            else:
+                status = status_of(outcome)
+                for place in places:
+                    results[place].error.CopyFrom(status)
+        return response.SerializeToString(deterministic=True)
+
+    def locate(self, document: int, refusal: DomainError) -> DomainError:
+        """The refusal of a whole call, saying by which draft."""
+        return located(self.places[document][0], refusal)
+
+
+def document_answer(accepted: Accepted) -> bytes:
+    """What is kept for the key of a document: the results of its drafts."""
+    response = ledger_pb2.PostTransactionsResponse()
+    numbers = accepted.numbers()
+    results = [response.results.add() for _ in range(1 + max(draft for draft, _, _ in numbers))]
+    for draft, event_no, source_no in numbers:
+        results[draft].transactions.add(event_no=event_no, source_no=source_no)
+    return response.SerializeToString(deterministic=True)
+
+
+def located(place: int, refusal: DomainError) -> DomainError:
+    """A refusal that says which draft of the call it is about."""
+    return DomainError(
+        refusal.kind,
+        refusal.reason,
+        f"drafts[{place}]: {refusal.message}",
+        metadata={**refusal.metadata, "draft": str(place)},
+        field_violations=tuple(
+            FieldViolation(f"drafts[{place}].{each.field}", each.description, each.reason)
+            for each in refusal.field_violations
+        ),
+        precondition_violations=refusal.precondition_violations,
+        retry_after=refusal.retry_after,
+    )
+
+
+def read_batch(request: ledger_pb2.PostTransactionsRequest, roles: Container[str], today: date) -> DraftBatch:
+    """The documents of a call. Drafts with one label are one document; what is wrong with one is wrong with
+    all.
+    """
+    messages = list(request.drafts)
+    batch = DraftBatch(len(messages))
+    for places in _places_of_documents(messages):
+        try:
+            document = _document(request.client_no, [messages[place] for place in places], roles, today)
+        except DomainError as refusal:
+            batch.refused |= dict.fromkeys(places, refusal)
+        else:
+            batch.documents.append(document)
+            batch.places.append(places)
+    return batch
+
+
+def _places_of_documents(messages: Sequence[ledger_pb2.TransactionDraft]) -> list[list[int]]:
+    documents: list[list[int]] = []
+    by_label: dict[str, list[int]] = {}
+    for place, message in enumerate(messages):
+        label = message.document
+        if label and label in by_label:
+            by_label[label].append(place)
+            continue
+        places = [place]
+        documents.append(places)
+        if label:
+            by_label[label] = places
+    return documents
+
+
+def _document(
+    client_no: int, messages: Sequence[ledger_pb2.TransactionDraft], roles: Container[str], today: date
+) -> Document:
+    drafts = [draft_from_proto(message, today) for message in messages]
+    for draft in drafts:
+        check_draft(draft, roles)
+    kind = document_kind(drafts)
+    keys = {message.request_id for message in messages} - {""}
+    if not keys:
+        return Document(client_no, kind, drafts, roles)
+    if len(keys) > 1:
+        raise refusals.document_invalid("all drafts of a document have the same request_id or none")
+    return Document(client_no, kind, drafts, roles, keys.pop(), _fingerprint(messages))
+
+
+def _fingerprint(messages: Sequence[ledger_pb2.TransactionDraft]) -> bytes:
+    """What makes two documents the same: the content of their drafts, whatever their label and place in the
+    call.
+
+    Takes keys and labels out of the messages, which are not read again.
+    """
+    digest = hashlib.sha256()
+    for message in messages:
+        message.ClearField("request_id")
+        message.ClearField("document")
+        content = message.SerializeToString(deterministic=True)
+        digest.update(len(content).to_bytes(8))
+        digest.update(content)
+    return digest.digest()

@@ -1,0 +1,60 @@
+"""What all calls that change the books have in common: who calls, under which key, and what the answer is."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from ledger_service.posting import Poster
+from ledger_service.requests import Outcome, PostingRequest, fingerprint_of
+from ledger_service.rules.commit_groups import Accepted
+from ledger_service.rules.decisions import Order
+from service_kit.clock import Clock
+from service_kit.dates import date_from_proto
+from service_kit.principal import current_principal
+
+Answer = TypeVar("Answer", bound=Message)
+
+
+class PostingCalls:
+    """Hands calls to the poster. The requests are messages with the fields client_no and request_id."""
+
+    def __init__(self, poster: Poster, clock: Clock) -> None:
+        self._poster = poster
+        self._clock = clock
+
+    def today(self) -> date:
+        """The business date of what names none: today in UTC."""
+        return self._clock.now().astimezone(UTC).date()
+
+    def effective_date(self, request: Any) -> date:
+        """The business date of a request that may name one; DATE_INVALID."""
+        if request.HasField("effective_date"):
+            return date_from_proto(request.effective_date, "effective_date")
+        return self.today()
+
+    async def post_one(
+        self, request: Any, order: Order, answer: Callable[[Accepted], Answer], response: type[Answer]
+    ) -> Answer:
+        """Post the one order that a call consists of; `answer` makes the response when it is posted now."""
+
+        def serialised(outcomes: Sequence[Outcome]) -> bytes:
+            (accepted,) = outcomes
+            assert isinstance(accepted, Accepted), "a call whose only order is refused fails"
+            return answer(accepted).SerializeToString(deterministic=True)
+
+        content = PostingRequest(
+            client_no=request.client_no,
+            request_id=request.request_id,
+            fingerprint=fingerprint_of(request),
+            actor=current_principal().subject,
+            orders=(order,),
+            all_or_nothing=True,
+            answer=serialised,
+        )
+        return response.FromString(await self._poster.post(content))
+
+    async def post(self, request: PostingRequest) -> bytes:
+        """Post a request of any shape; its answer, serialised."""
+        return await self._poster.post(request)

@@ -1,0 +1,302 @@
+"""Reads the books for a commit group: each statement for the whole group, and only those that it needs.
+
+What never changes is read before the accounts are locked, what may change after. Whoever writes anything
+about an account holds its row in account_balance first, so what is read under the locks stays true until
+the commit. The locks are taken in the order of their keys, so that two groups never wait for each other.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ledger_service.rules.books import Account, Books, InvoiceFacts, Period, Taking
+from ledger_service.rules.needs import Needs
+from ledger_service.rules.transactions import Transaction
+from ledger_service.store_transactions import read_transactions
+from service_kit.database import RawConnection
+
+# --------------------------------------------------------------------------------------- what never changes
+
+_INVOICES: Final = """
+    SELECT client_no, invoice_no, acct_no, plan_instance_no, total, currency_code, first_event_no,
+           last_event_no
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, invoice_no)
+      JOIN invoice USING (client_no, invoice_no)
+"""
+
+# The other leg of a transfer, the other lines of a memo: same source row. The reversals of a refund: the
+# row of refunds that was made for it.
+_COMPANIONS: Final = """
+    SELECT wanted.client_no, wanted.event_no, companion.event_no AS companion_no
+      FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[])
+           AS wanted (client_no, event_no, transaction_type, source_no)
+      JOIN LATERAL (
+           SELECT leg.event_no
+             FROM acct_transaction AS leg
+            WHERE wanted.transaction_type IN (4, 5)
+              AND leg.client_no = wanted.client_no
+              AND leg.transaction_type IN (4, 5)
+              AND leg.source_no = wanted.source_no
+           UNION ALL
+           SELECT line.event_no
+             FROM acct_transaction AS line
+            WHERE wanted.transaction_type = 24
+              AND line.client_no = wanted.client_no
+              AND line.transaction_type = 24
+              AND line.source_no = wanted.source_no
+           UNION ALL
+           SELECT reversal.event_no
+             FROM refunds
+             JOIN acct_transaction AS reversal
+               ON reversal.client_no = refunds.client_no
+              AND reversal.transaction_type = 8
+              AND reversal.source_no = refunds.refund_no
+            WHERE wanted.transaction_type IN (12, 13)
+              AND refunds.client_no = wanted.client_no
+              AND refunds.event_no = wanted.event_no
+           ) AS companion ON true
+"""
+
+WITH_COMPANIONS: Final = frozenset({4, 5, 12, 13, 24})
+
+
+async def read_unchanging(connection: RawConnection, needs: Needs, books: Books) -> None:
+    """Read the transactions and invoices that are named, and what stands and falls with them."""
+    if needs.invoices:
+        await _read_invoices(connection, needs, books)
+    wanted = needs.transactions - books.transactions.keys()
+    if wanted:
+        named = await read_transactions(connection, wanted)
+        books.transactions.update(named)
+        bound = [each for each in named.values() if each.type.code in WITH_COMPANIONS]
+        if bound:
+            await _read_companions(connection, bound, books)
+
+
+async def _read_invoices(connection: RawConnection, needs: Needs, books: Books) -> None:
+    rows = await connection.fetch(_INVOICES, *_columns(needs.invoices, 2))
+    line_keys = [
+        (row["client_no"], event_no)
+        for row in rows
+        for event_no in range(row["first_event_no"], row["last_event_no"] + 1)
+    ]
+    lines = await read_transactions(connection, line_keys)
+    books.transactions.update(lines)
+    for row in rows:
+        client_no = row["client_no"]
+        numbers = range(row["first_event_no"], row["last_event_no"] + 1)
+        books.invoices[client_no, row["invoice_no"]] = InvoiceFacts(
+            row["acct_no"],
+            row["plan_instance_no"] or 0,
+            row["total"],
+            row["currency_code"],
+            tuple(lines[client_no, event_no] for event_no in numbers),
+        )
+
+
+async def _read_companions(connection: RawConnection, bound: list[Transaction], books: Books) -> None:
+    rows = await connection.fetch(
+        _COMPANIONS,
+        [each.client_no for each in bound],
+        [each.event_no for each in bound],
+        [each.type.code for each in bound],
+        [each.source_no for each in bound],
+    )
+    unread = {(row["client_no"], row["companion_no"]) for row in rows} - books.transactions.keys()
+    if unread:
+        books.transactions.update(await read_transactions(connection, unread))
+    numbers: dict[tuple[int, int], list[int]] = {(each.client_no, each.event_no): [] for each in bound}
+    for row in rows:
+        numbers[row["client_no"], row["event_no"]].append(row["companion_no"])
+    for (client_no, event_no), companions in numbers.items():
+        books.companions[client_no, event_no] = tuple(
+            books.transactions[client_no, companion] for companion in sorted(companions)
+        )
+
+
+# ------------------------------------------------------------------------------------------------ the locks
+
+_LOCK_ACCOUNTS: Final = """
+    SELECT balance.client_no,
+           balance.acct_no,
+           balance.balance,
+           balance.last_event_no,
+           account.currency_code,
+           account.payment_term_days
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
+      JOIN account_balance AS balance USING (client_no, acct_no)
+      JOIN account USING (client_no, acct_no)
+     ORDER BY balance.client_no, balance.acct_no
+       FOR NO KEY UPDATE OF balance
+"""
+
+
+async def lock_accounts(connection: RawConnection, needs: Needs, books: Books) -> None:
+    """Lock the accounts, in order, until the end of the transaction; and read them."""
+    rows = await connection.fetch(_LOCK_ACCOUNTS, *_columns(needs.accounts, 2))
+    for client_no, acct_no, balance, last_event_no, currency, payment_term_days in rows:
+        key = (client_no, acct_no)
+        books.accounts[key] = Account(currency, payment_term_days)
+        books.balances[key] = balance
+        if last_event_no:
+            books.last_events[key] = last_event_no
+
+
+# ------------------------------------------------------------------------------------------ what may change
+
+# No locks of their own: their account is locked.
+_PLAN_INSTANCES: Final = """
+    SELECT client_no, plan_instance_no, plan_instance.acct_no, plan_instance_balance.balance
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, plan_instance_no)
+      JOIN plan_instance USING (client_no, plan_instance_no)
+      JOIN plan_instance_balance USING (client_no, plan_instance_no)
+"""
+
+_VOIDS: Final = """
+    SELECT client_no, void.related_event_no, void.event_no
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, related_event_no)
+      JOIN acct_transaction AS void USING (client_no, related_event_no)
+     WHERE void.transaction_type < 0
+"""
+
+# What was taken from a transaction, and the void of that, if any.
+_TAKINGS: Final = """
+    SELECT client_no, taking.related_event_no, taking.event_no, taking.transaction_type, taking.amount,
+           void.event_no AS void_no
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, related_event_no)
+      JOIN acct_transaction AS taking USING (client_no, related_event_no)
+      LEFT JOIN acct_transaction AS void
+        ON void.client_no = taking.client_no
+       AND void.related_event_no = taking.event_no
+       AND void.transaction_type < 0
+     WHERE taking.transaction_type > 0
+       AND taking.related_event_no IS NOT NULL
+"""
+
+_WRITE_OFFS: Final = """
+    SELECT client_no, invoice_no, written_off.event_no, written_off.transaction_type, written_off.amount,
+           void.event_no AS void_no
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, invoice_no)
+      JOIN write_offs USING (client_no, invoice_no)
+      JOIN acct_transaction AS written_off USING (client_no, event_no)
+      LEFT JOIN acct_transaction AS void
+        ON void.client_no = written_off.client_no
+       AND void.related_event_no = written_off.event_no
+       AND void.transaction_type < 0
+"""
+
+_VOIDED_INVOICES: Final = """
+    SELECT client_no, invoice_no
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, invoice_no)
+      JOIN invoice_void USING (client_no, invoice_no)
+"""
+
+# The last invoice of each period, and whether it is voided.
+_PERIODS: Final = """
+    SELECT DISTINCT ON (client_no, acct_no, wanted.plan_instance_no, period_start, period_end)
+           client_no, acct_no, wanted.plan_instance_no, period_start, period_end,
+           invoice.issue, invoice.invoice_no, invoice_void.invoice_no IS NOT NULL AS voided
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::date[], $5::date[])
+           AS wanted (client_no, acct_no, plan_instance_no, period_start, period_end)
+      JOIN invoice USING (client_no, acct_no)
+      LEFT JOIN invoice_void USING (client_no, invoice_no)
+     WHERE invoice.plan_instance_no IS NOT DISTINCT FROM nullif(wanted.plan_instance_no, 0)
+       AND invoice.billing_period_start = period_start
+       AND invoice.billing_period_end = period_end
+     ORDER BY client_no, acct_no, wanted.plan_instance_no, period_start, period_end, invoice.issue DESC
+"""
+
+_REFERENCE_CODES: Final = """
+    SELECT client_no, acct_no, reference_code, payment.event_no
+      FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS wanted (client_no, acct_no, reference_code)
+      JOIN external_payments AS payment USING (client_no, acct_no, reference_code)
+     WHERE NOT EXISTS (
+           SELECT FROM acct_transaction AS void
+            WHERE void.client_no = payment.client_no
+              AND void.related_event_no = payment.event_no
+              AND void.transaction_type < 0
+           )
+"""
+
+# Not bound to an account that is locked: the unique index decides between two groups.
+_GATEWAY_REFERENCES: Final = """
+    SELECT client_no, gateway_reference, payments.event_no
+      FROM unnest($1::bigint[], $2::text[]) AS wanted (client_no, gateway_reference)
+      JOIN payments USING (client_no, gateway_reference)
+"""
+
+_EXTERNAL_IDS: Final = """
+    SELECT client_no, external_id, account.acct_no
+      FROM unnest($1::bigint[], $2::text[]) AS wanted (client_no, external_id)
+      JOIN account USING (client_no, external_id)
+"""
+
+
+async def read_changing(connection: RawConnection, needs: Needs, books: Books) -> None:
+    """Read, under the locks, all else that the rules ask for."""
+    if needs.plan_instances:
+        for row in await connection.fetch(_PLAN_INSTANCES, *_columns(needs.plan_instances, 2)):
+            client_no, plan_instance_no, acct_no, balance = row
+            books.plan_instances[client_no, plan_instance_no] = acct_no
+            books.plan_balances[client_no, plan_instance_no] = balance
+    if books.transactions:
+        await _read_voids_and_takings(connection, books)
+    if needs.invoices:
+        await _read_invoice_states(connection, needs, books)
+    if needs.periods:
+        await _read_periods(connection, needs, books)
+    await _read_taken_names(connection, needs, books)
+
+
+async def _read_taken_names(connection: RawConnection, needs: Needs, books: Books) -> None:
+    if needs.reference_codes:
+        for row in await connection.fetch(_REFERENCE_CODES, *_columns(needs.reference_codes, 3)):
+            client_no, acct_no, reference_code, event_no = row
+            books.reference_codes[client_no, acct_no, reference_code] = event_no
+    if needs.gateway_references:
+        for row in await connection.fetch(_GATEWAY_REFERENCES, *_columns(needs.gateway_references, 2)):
+            client_no, gateway_reference, event_no = row
+            books.gateway_references[client_no, gateway_reference] = event_no
+    if needs.external_ids:
+        for row in await connection.fetch(_EXTERNAL_IDS, *_columns(needs.external_ids, 2)):
+            client_no, external_id, acct_no = row
+            books.external_ids[client_no, external_id] = acct_no
+
+
+async def _read_voids_and_takings(connection: RawConnection, books: Books) -> None:
+    keys = _columns(books.transactions, 2)
+    for client_no, event_no, void_no in await connection.fetch(_VOIDS, *keys):
+        books.voided[client_no, event_no] = void_no
+    for row in await connection.fetch(_TAKINGS, *keys):
+        client_no, event_no = row["client_no"], row["related_event_no"]
+        books.taken[client_no, event_no] = (*books.taken.get((client_no, event_no), ()), _taking(row, books))
+
+
+async def _read_invoice_states(connection: RawConnection, needs: Needs, books: Books) -> None:
+    keys = _columns(needs.invoices, 2)
+    for client_no, invoice_no in await connection.fetch(_VOIDED_INVOICES, *keys):
+        books.voided_invoices[client_no, invoice_no] = True
+    for row in await connection.fetch(_WRITE_OFFS, *keys):
+        key = row["client_no"], row["invoice_no"]
+        books.written_off[key] = (*books.written_off.get(key, ()), _taking(row, books))
+
+
+async def _read_periods(connection: RawConnection, needs: Needs, books: Books) -> None:
+    for row in await connection.fetch(_PERIODS, *_columns(needs.periods, 5)):
+        client_no, acct_no, plan_instance_no, start, end, issue, invoice_no, voided = row
+        books.periods[client_no, acct_no, plan_instance_no, start, end] = Period(issue, invoice_no)
+        if voided:
+            books.voided_invoices[client_no, invoice_no] = True
+
+
+def _taking(row: Any, books: Books) -> Taking:
+    if row["void_no"] is not None:
+        books.voided[row["client_no"], row["event_no"]] = row["void_no"]
+    return Taking(row["event_no"], row["transaction_type"], row["amount"])
+
+
+def _columns(keys: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """The keys as one array a column, for unnest. In their order, so that a plan reads an index from left
+    to right.
+    """
+    ordered = sorted(keys)
+    return [[key[place] for key in ordered] for place in range(width)]

@@ -1,0 +1,35 @@
+"""What can be asked about transactions, answered in the domain's terms."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ledger_service import store_transactions
+from ledger_service.rules import refusals
+from ledger_service.rules.transactions import Transaction
+from ledger_service.store_transactions import TransactionFilter
+from service_kit.database import raw_connection
+
+
+class TransactionReader:
+    """Reads transactions with their source rows."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def transaction(self, client_no: int, event_no: int) -> Transaction:
+        """The transaction with this number; TRANSACTION_NOT_FOUND."""
+        async with self._engine.connect() as connection:
+            found = await store_transactions.find_transaction(
+                await raw_connection(connection), client_no, event_no
+            )
+        if found is None:
+            raise refusals.transaction_not_found(client_no, event_no)
+        return found
+
+    async def transactions(
+        self, wanted: TransactionFilter, *, before_event_no: int, limit: int
+    ) -> list[Transaction]:
+        """At most `limit` transactions with lower numbers than `before_event_no`, newest first."""
+        async with self._engine.connect() as connection:
+            return await store_transactions.list_transactions(
+                await raw_connection(connection), wanted, before_event_no, limit
+            )
