@@ -373,7 +373,7 @@ class SearchAuditEventsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most. 0: 100. More than 1,000 is taken as 1,000."""
+    """How many at most. 0: 100. More than 1,000 is taken as 1,000. A page of large events ends earlier."""
     page_token: _builtins.str
     """The next_page_token of the page before, with the same filters."""
     @_builtins.property

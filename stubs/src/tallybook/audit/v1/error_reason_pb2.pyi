@@ -35,7 +35,9 @@ class _AuditErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Audi
     AUDIT_ERROR_REASON_EVENT_ID_REUSED: _AuditErrorReason.ValueType  # 5
     """An event with this identifier and other bytes stands in the log."""
     AUDIT_ERROR_REASON_EVENT_INVALID: _AuditErrorReason.ValueType  # 6
-    """The bytes are no AuditEvent, or its event_id is not the record's."""
+    """The bytes are no AuditEvent, its event_id is not the record's, its producer or time is missing, or its client or
+    its session can't be one.
+    """
 
 class AuditErrorReason(_AuditErrorReason, metaclass=_AuditErrorReasonEnumTypeWrapper):
     """Why the audit service refused a request or an event: google.rpc.ErrorInfo.reason is the name without its prefix, in
@@ -55,5 +57,7 @@ AUDIT_ERROR_REASON_SESSION_NOT_FOUND: AuditErrorReason.ValueType  # 4
 AUDIT_ERROR_REASON_EVENT_ID_REUSED: AuditErrorReason.ValueType  # 5
 """An event with this identifier and other bytes stands in the log."""
 AUDIT_ERROR_REASON_EVENT_INVALID: AuditErrorReason.ValueType  # 6
-"""The bytes are no AuditEvent, or its event_id is not the record's."""
+"""The bytes are no AuditEvent, its event_id is not the record's, its producer or time is missing, or its client or
+its session can't be one.
+"""
 Global___AuditErrorReason: _TypeAlias = AuditErrorReason  # noqa: Y015
