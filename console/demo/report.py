@@ -60,7 +60,7 @@ async def _show_days(services: Connections, screen: Screen, story: Story) -> Non
         ),
         lambda page: page.records,
     )
-    screen.show(records_table(failed, f"The lines of {loader.file_name} that could not be used"))
+    screen.show("", records_table(failed, f"The lines of {loader.file_name} that could not be used"))
 
 
 async def _show_statement(services: Connections, screen: Screen, story: Story) -> None:
@@ -99,7 +99,7 @@ async def _show_books(services: Connections, screen: Screen, story: Story) -> bo
     _chapter(screen, "The books", "Debits equal credits, and every balance is the sum of its transactions.")
     answer = await services.verification.GetTrialBalance(GetTrialBalanceRequest(client_no=story.client_no))
     verification = await verify_books(services, story.client_no, screen)
-    screen.show(trial_balances(answer), verification_view(verification))
+    screen.show(trial_balances(answer), "", verification_view(verification))
     return verification.clean and all(balances(each) for each in answer.trial_balances)
 
 

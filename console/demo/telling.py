@@ -6,7 +6,9 @@ from datetime import date
 from types import TracebackType
 from typing import Self
 
+from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from console.rendering import Screen, status_mark, status_name
@@ -78,12 +80,16 @@ class Telling:
         self._say(self._days, f"{self._day}  {session.name}: {status_name(session.status)}")
         if session.status in _WORTH_A_LINE and self._told.get(session.session_no) != session.status:
             self._told[session.session_no] = session.status
-            message = f"{self._day}  {session.name}: {session.message}"
-            self._screen.err.print(status_mark(session.status), Text(message), soft_wrap=True)
+            self._tell(status_mark(session.status), Text(f"{self._day}  {session.name}: {session.message}"))
 
     def happened(self, day: date, what: str) -> None:
         """Something that the report will come back to."""
-        self._screen.err.print(Text(f"{day}  {what}", "bold"), soft_wrap=True)
+        self._tell("", Text(f"{day}  {what}", "bold"))
+
+    def _tell(self, mark: RenderableType, text: Text) -> None:
+        line = Table.grid(Column(no_wrap=True, min_width=9), Column(overflow="fold"), padding=(0, 2, 0, 0))
+        line.add_row(mark, text)
+        self._screen.err.print(line)
 
     def _finish_day(self) -> None:
         if self._day is not None:

@@ -31,6 +31,7 @@ from tallybook.batch.v1.batch_pb2 import (
     BatchSession,
     RecordOutcome,
 )
+from tallybook.batch.v1.batch_status_pb2 import BatchStatus
 
 
 def session_title(session: BatchSession) -> str:
@@ -64,9 +65,14 @@ def sessions_table(sessions: Iterable[BatchSession], title: str = "") -> Rendera
             Text(count(session.records_failed), "red" if session.records_failed else "dim"),
             time_of_day(session.started_at),
             duration(session.started_at, session.ended_at),
-            notes=(session.file_name, session.message),
+            notes=(session.file_name, _worth_a_note(session)),
         )
     return grid if grid.row_count else Text("No sessions.", "dim")
+
+
+def _worth_a_note(session: BatchSession) -> str:
+    """What went wrong or is in the way; that a session did all its work is said by its status."""
+    return "" if session.status == BatchStatus.BATCH_STATUS_OK else session.message
 
 
 def session_detail(session: BatchSession, failed: Sequence[BatchRecord]) -> RenderableType:
