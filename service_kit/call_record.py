@@ -1,6 +1,6 @@
 """What is kept of every call: one log line when it ends, and the numbers that dashboards are made of."""
 
-import os
+import random
 import re
 import time
 from collections.abc import Iterable
@@ -28,11 +28,7 @@ _HANDLING_SECONDS: Final = Histogram(
     ("grpc_service", "grpc_method"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
-_IN_FLIGHT: Final = Gauge(
-    "grpc_server_in_flight",
-    "Calls that have begun and not ended.",
-    ("grpc_service", "grpc_method"),
-)
+IN_FLIGHT: Final = Gauge("grpc_server_in_flight", "Calls that have begun and not ended.")
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 _REQUEST_ID: Final = re.compile(r"[\w.:-]{1,128}", re.ASCII)
@@ -58,7 +54,6 @@ class MethodMeters:
         self._labels = tuple(path.lstrip("/").split("/"))
         self._handled: dict[grpc.StatusCode, Counter] = {}
         self._seconds = _HANDLING_SECONDS.labels(*self._labels)
-        self.in_flight = _IN_FLIGHT.labels(*self._labels)
 
     def ended(self, code: grpc.StatusCode, seconds: float) -> None:
         """Count a call that ended."""
@@ -67,7 +62,6 @@ class MethodMeters:
             handled = self._handled[code] = _HANDLED.labels(*self._labels, code.name)
         handled.inc()
         self._seconds.observe(seconds)
-        self.in_flight.dec()
 
 
 class CallRecord:
@@ -85,7 +79,6 @@ class CallRecord:
         self.principal: Principal | None = None
         self.client_no: int | None = None
         self.request_id: str | None = None
-        meters.in_flight.inc()
 
     def end(
         self, code: grpc.StatusCode, refusal: DomainError | None = None, failure: BaseException | None = None
@@ -131,4 +124,5 @@ def trace_id_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
         elif key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
             # What a caller sends goes to the log, so only what can't disturb a log is taken over.
             request_id = value
-    return request_id or os.urandom(16).hex()
+    # Unique is enough: nobody gains anything by guessing it, and the system's randomness costs a system call.
+    return request_id or f"{random.getrandbits(128):032x}"

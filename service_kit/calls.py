@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 
 from service_kit.authentication import TokenVerifier
 from service_kit.authorisation import ClientScope, Rule
-from service_kit.call_record import CallRecord, MethodMeters, trace_id_of
+from service_kit.call_record import IN_FLIGHT, CallRecord, MethodMeters, trace_id_of
 from service_kit.error_status import STATUS_CODES, STATUS_DETAILS_KEY, to_status
 from service_kit.errors import DomainError, ErrorKind, SharedReason
 from service_kit.failures import as_domain_error
@@ -115,6 +115,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._anonymous = DEVELOPMENT_PRINCIPAL if development_principal else None
         self._wrapped: dict[str, Handler] = {}
         self._running: set[CallRecord] = set()
+        IN_FLIGHT.set_function(lambda: len(self._running))
         self._endless: dict[CallRecord, asyncio.Task[Any]] = {}
         self._cut: set[CallRecord] = set()
         self._idle = asyncio.Event()
