@@ -32,7 +32,7 @@ _CONCURRENT_CHANGE: Final = (
 _TOO_SLOW: Final = (
     ErrorKind.DEADLINE_EXCEEDED,
     SharedReason.DEADLINE_EXCEEDED,
-    "the database did not finish in time: ask for less, or send the same request again later",
+    "what this call needs did not answer in time: ask for less, or send the same request again later",
 )
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; a class (two characters) stands for all its
@@ -78,6 +78,10 @@ def _as_foreseen(failure: BaseException) -> DomainError | None:
         kind, reason, message = facts
         retry_after = None if kind is ErrorKind.DEADLINE_EXCEEDED else _RETRY_AFTER
         return DomainError(kind, reason, message, retry_after=retry_after)
+    if isinstance(
+        failure, TimeoutError
+    ):  # ours, or asyncpg's command_timeout: the server vanished without a word
+        return DomainError(*_TOO_SLOW)
     if isinstance(failure, grpc.aio.AioRpcError) and failure.code() is grpc.StatusCode.UNAVAILABLE:
         return DomainError(
             ErrorKind.UNAVAILABLE,
