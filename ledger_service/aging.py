@@ -11,8 +11,10 @@ from ledger_service import store_reads
 from ledger_service.rules.aging import Aging, age
 from ledger_service.store_reads import AgingCandidate
 
-# A filter may select one account in a hundred: a short page must not ask for them two by two.
-_SMALLEST_BATCH: Final = 200
+# How many accounts are read at once. A filter may select one in a hundred, so a short page must not read them
+# two by two; and what is read at once is worked out at once, while every other call waits.
+_SMALLEST_BATCH: Final = 50
+_LARGEST_BATCH: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ async def list_aging(snapshot: AsyncConnection, query: AgingQuery, limit: int) -
     """
     selected: list[AccountAging] = []
     after = query.after
-    batch = max(limit, _SMALLEST_BATCH)
+    batch = min(max(limit, _SMALLEST_BATCH), _LARGEST_BATCH)
     while len(selected) < limit:
         candidates = await _candidates(snapshot, query, after, batch)
         entries = await store_reads.aging_entries(

@@ -4,7 +4,7 @@ Every statement reads one client. Sums are taken as numeric and checked where th
 sum of a part of an account's transactions may leave the 64 bits in which its balance is kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -320,20 +320,30 @@ _AGING_NAMED: Final = text(
     """
 ).bindparams(bindparam("acct_nos", type_=ARRAY(BigInteger)))
 
-# All of a page in one statement. An invoice is named by its lines and by the write-offs against it; only
-# its lines have its due date.
-_AGING_ENTRIES: Final = text(
-    """
-    SELECT t.acct_no, t.event_no, t.effective_date, t.amount, y.effect > 0, y.code < 0, y.source_table =
-    'dunning_charge', t.related_event_no, coalesce(d.invoice_no, w.invoice_no), i.due_date FROM
-    acct_transaction AS t JOIN transaction_type AS y ON y.code = t.transaction_type LEFT JOIN gl_detail AS d
-    ON y.source_table = 'gl_detail' AND d.client_no = t.client_no AND d.invoice_detail_no = t.source_no LEFT
-    JOIN invoice AS i ON i.client_no = t.client_no AND i.invoice_no = d.invoice_no LEFT JOIN write_offs AS w
-    ON y.source_table = 'write_offs' AND w.client_no = t.client_no AND w.write_off_no = t.source_no WHERE
-    t.client_no = :client_no AND t.acct_no = ANY (:acct_nos) AND t.effective_date <= :as_of ORDER BY
-    t.acct_no
-    """
-).bindparams(bindparam("acct_nos", type_=ARRAY(BigInteger)))
+# All of a batch in one statement. An invoice is named by its lines and by the write-offs against it; only its
+# lines have its due date.
+_AGING_ENTRIES: Final = """
+    SELECT t.acct_no,
+           t.event_no,
+           t.effective_date,
+           t.amount,
+           y.effect > 0,
+           y.code < 0,
+           y.source_table = 'dunning_charge',
+           t.related_event_no,
+           coalesce(d.invoice_no, w.invoice_no),
+           i.due_date
+      FROM acct_transaction AS t
+      JOIN transaction_type AS y ON y.code = t.transaction_type
+      LEFT JOIN gl_detail AS d
+        ON d.client_no = t.client_no
+       AND d.invoice_detail_no = CASE WHEN y.source_table = 'gl_detail' THEN t.source_no END
+      LEFT JOIN invoice AS i ON i.client_no = t.client_no AND i.invoice_no = d.invoice_no
+      LEFT JOIN write_offs AS w
+        ON w.client_no = t.client_no
+       AND w.write_off_no = CASE WHEN y.source_table = 'write_offs' THEN t.source_no END
+     WHERE t.client_no = $1 AND t.acct_no = ANY ($2::bigint[]) AND t.effective_date <= $3
+"""
 
 
 async def aging_candidates(
@@ -360,14 +370,12 @@ async def aging_named(
 
 
 async def aging_entries(
-    connection: AsyncConnection, client_no: int, acct_nos: Iterable[int], as_of: date
+    connection: AsyncConnection, client_no: int, acct_nos: Sequence[int], as_of: date
 ) -> dict[int, list[AgingEntry]]:
     """The transactions of each of the accounts that take effect on `as_of` or earlier."""
-    acct_nos = list(acct_nos)
-    rows = await connection.execute(
-        _AGING_ENTRIES, {"client_no": client_no, "acct_nos": acct_nos, "as_of": as_of}
-    )
+    # The driver's own rows: there are tens of thousands of them.
+    driver = await raw_connection(connection)
     entries: dict[int, list[AgingEntry]] = {acct_no: [] for acct_no in acct_nos}
-    for acct_no, *entry in rows:
+    for acct_no, *entry in await driver.fetch(_AGING_ENTRIES, client_no, acct_nos, as_of):
         entries[acct_no].append(AgingEntry(*entry))
     return entries
