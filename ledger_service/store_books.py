@@ -160,7 +160,7 @@ _VOIDS: Final = """
 
 # What was taken from a transaction, and the void of that, if any.
 _TAKINGS: Final = """
-    SELECT client_no, taking.related_event_no, taking.event_no, taking.transaction_type, taking.amount,
+    SELECT taking.client_no, taking.related_event_no, taking.event_no, taking.transaction_type, taking.amount,
            void.event_no AS void_no
       FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, related_event_no)
       JOIN acct_transaction AS taking USING (client_no, related_event_no)
@@ -173,8 +173,8 @@ _TAKINGS: Final = """
 """
 
 _WRITE_OFFS: Final = """
-    SELECT client_no, invoice_no, written_off.event_no, written_off.transaction_type, written_off.amount,
-           void.event_no AS void_no
+    SELECT written_off.client_no, invoice_no, written_off.event_no, written_off.transaction_type,
+           written_off.amount, void.event_no AS void_no
       FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, invoice_no)
       JOIN write_offs USING (client_no, invoice_no)
       JOIN acct_transaction AS written_off USING (client_no, event_no)

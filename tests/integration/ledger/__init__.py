@@ -1,0 +1,1 @@
+"""The ledger through its contract, on a real database."""
