@@ -1,10 +1,10 @@
 """A caller of the ledger, for one client, who says as little as a test needs and the rest by default."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import grpc
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, PreconditionFailure, RetryInfo
@@ -21,6 +21,9 @@ from tallybook.ledger.v1 import (
     transaction_pb2,
 )
 from tallybook.type.v1.money_pb2 import Money
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
 
 _NUMBERS = itertools.count(1)
 
@@ -93,7 +96,7 @@ def refusal_of_call(error: grpc.aio.AioRpcError) -> Refusal:
     return refusal_of(status)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A call was refused."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -110,11 +113,11 @@ class Ledger:
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(channel)
         self.invoices = invoice_pb2_grpc.InvoiceServiceStub(channel)
 
-    async def _call(self, method: Any, request: Any) -> Any:
+    async def _call(self, method: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
         try:
             return await method(request)
         except grpc.aio.AioRpcError as error:
-            raise Refused(refusal_of_call(error)) from error
+            raise RefusedError(refusal_of_call(error)) from error
 
     # ------------------------------------------------------------------------------------------ accounts
 
@@ -198,7 +201,7 @@ class Ledger:
         response = await self.create_invoices(invoice_draft(acct_no, *lines, period=period, **fields))
         (result,) = response.results
         if result.HasField("error"):
-            raise Refused(refusal_of(result.error))
+            raise RefusedError(refusal_of(result.error))
         return result
 
     async def create_invoices(
@@ -253,7 +256,7 @@ def invoice_draft(
     )
 
 
-# ------------------------------------------------------------------------------------------------------------ drafts
+# ------------------------------------------------------------------------------------------ drafts
 
 
 def draft(acct_no: int, code: int, amount: int = 0, **fields: Any) -> ledger_pb2.TransactionDraft:

@@ -20,7 +20,6 @@ from tests.integration.ledger.caller import (
 )
 
 
-
 async def post_all_types(ledger: Ledger) -> list[int]:
     """Post each type and its void; the numbers of the accounts."""
     debtor = await ledger.open_account(100_00)
@@ -123,5 +122,3 @@ async def test_every_transaction_is_read_back_with_its_source(
             assert original.voided_by_event_no == event_no
             assert (original.source_no, original.amount) == (read.source_no, read.amount)
             assert original.WhichOneof("source") == read.WhichOneof("source")
-
-
