@@ -3,12 +3,14 @@
 The digest of a client's part of a group is SHA-256 over its transactions in the order of event_no. A
 transaction is
 
-client_no, event_no, acct_no, plan_instance_no   4 x 8 bytes, plan_instance_no 0 for none transaction_type
-2 bytes source_no, amount                                2 x 8 bytes currency_code
-3 bytes, ASCII effective_date                                   4 bytes, days since 31 December of the year
-0 (0001-01-01 is day 1) created_at                                       8 bytes, microseconds since
-1970-01-01T00:00:00Z related_event_no                                 8 bytes, 0 for none reason_code,
-comment                             UTF-8, each followed by one zero byte (which no text contains)
+    client_no, event_no, acct_no, plan_instance_no    4 x 8 bytes, plan_instance_no 0 for none
+    transaction_type                                  2 bytes
+    source_no, amount                                 2 x 8 bytes
+    currency_code                                     3 bytes, ASCII
+    effective_date                                    4 bytes, days: 0001-01-01 is day 1
+    created_at                                        8 bytes, microseconds since 1970-01-01T00:00:00Z
+    related_event_no                                  8 bytes, 0 for none
+    reason_code, comment                              UTF-8, each followed by a zero byte (none contains one)
 
 with integers signed, in two's complement, most significant byte first. The digest of the group is SHA-256
 over its parts in the order of client_no, each as client_no (8 bytes) and digest (32 bytes).

@@ -1,13 +1,14 @@
 """Every refusal of the ledger's rules, and the order in which a request with several faults is told of them.
 
-1. The call: credentials, roles, client, the field rules of the contract (the service kit's part). 2. The
-key: a request whose request_id is known gets its first answer or REQUEST_ID_REUSED, and nothing below is
-asked. A draft that is wrong in itself (3) is told so even before. 3. The draft in itself: DATE_INVALID,
-SOURCE_MISMATCH, TYPE_NOT_ALLOWED, AMOUNT_INVALID, CURRENCY_UNKNOWN, REASON_REQUIRED, INVALID_REQUEST,
-TRANSFER_TO_ITSELF, then DOCUMENT_INVALID for what its document lacks. 4. What it names: ACCOUNT_NOT_FOUND,
-PLAN_INSTANCE_NOT_FOUND, CURRENCY_MISMATCH, TRANSACTION_NOT_FOUND or INVOICE_NOT_FOUND, SOURCE_MISMATCH for
-what belongs to another account. 5. The rule of its operation, in the order in which its function below
-`rules/` asks. 6. AMOUNT_OUT_OF_RANGE.
+1. The call: credentials, roles, client, the field rules of the contract (the service kit's part).
+2. The key: a request whose request_id is known gets its first answer or REQUEST_ID_REUSED, and nothing below
+   is asked. A draft that is wrong in itself (3) is told so even before.
+3. The draft in itself: DATE_INVALID, SOURCE_MISMATCH, TYPE_NOT_ALLOWED, AMOUNT_INVALID, CURRENCY_UNKNOWN,
+   REASON_REQUIRED, INVALID_REQUEST, TRANSFER_TO_ITSELF, then DOCUMENT_INVALID for what its document lacks.
+4. What it names: ACCOUNT_NOT_FOUND, PLAN_INSTANCE_NOT_FOUND, CURRENCY_MISMATCH, TRANSACTION_NOT_FOUND or
+   INVOICE_NOT_FOUND, SOURCE_MISMATCH for what belongs to another account.
+5. The rule of its operation, in the order in which its function below `rules/` asks.
+6. AMOUNT_OUT_OF_RANGE.
 
 For a void, 4 and 5 are: TRANSACTION_NOT_FOUND, VOID_OF_VOID, VOID_THE_INVOICE, VOID_THE_REFUND,
 VOID_THE_CREDIT_MEMO, VOID_TYPE_MISMATCH, SOURCE_MISMATCH, TYPE_NOT_ALLOWED, ALREADY_VOIDED,

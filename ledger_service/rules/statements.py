@@ -71,11 +71,11 @@ def require_period(period_start: date, period_end: date) -> None:
 
 
 def require_readable(line_count: int, period_start: date, period_end: date) -> None:
-    """DomainError OUT_OF_RANGE, reason DATE_INVALID, when a statement would have too many lines."""
+    """DomainError STATEMENT_TOO_LONG (OUT_OF_RANGE) when a statement would have too many lines."""
     if line_count > MOST_LINES:
         raise DomainError(
             ErrorKind.OUT_OF_RANGE,
-            "DATE_INVALID",
+            "STATEMENT_TOO_LONG",
             f"the period from {period_start} to {period_end} has more than the {MOST_LINES} transactions of a"
             " statement: choose a shorter period, or list the transactions",
             metadata={"most_lines": str(MOST_LINES)},

@@ -91,7 +91,7 @@ def test_a_statement_that_nobody_could_read_is_refused_with_advice() -> None:
     with pytest.raises(DomainError, match="choose a shorter period") as refusal:
         require_readable(MOST_LINES + 1, *JUNE)
 
-    assert refusal.value.kind is ErrorKind.OUT_OF_RANGE
+    assert (refusal.value.kind, refusal.value.reason) == (ErrorKind.OUT_OF_RANGE, "STATEMENT_TOO_LONG")
 
 
 @pytest.mark.parametrize(

@@ -776,7 +776,7 @@ class GetStatementResponse(_message.Message):
 
     @_builtins.property
     def total_credits(self) -> _money_pb2.Money:
-        """The sum of all lines that lower the balance."""
+        """The sum of all lines that lower the balance, itself not below zero: closing = opening + charges - credits."""
 
     @_builtins.property
     def closing_balance(self) -> _money_pb2.Money:

@@ -132,7 +132,8 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatement(self, request, context):
-        """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing balance.
+        """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
+        balance. A statement has at most 10,000 lines; a longer one is refused with STATEMENT_TOO_LONG.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

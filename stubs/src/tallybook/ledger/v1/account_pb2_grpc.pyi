@@ -50,7 +50,9 @@ class AccountServiceStub:
     ListAging: _grpc.UnaryUnaryMultiCallable[_account_pb2.ListAgingRequest, _account_pb2.ListAgingResponse]
     """Lists what accounts owe by how long it is overdue. Credits pay the oldest charges first."""
     GetStatement: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]
-    """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing balance."""
+    """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
+    balance. A statement has at most 10,000 lines; a longer one is refused with STATEMENT_TOO_LONG.
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -74,7 +76,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
     ListAging: _aio.UnaryUnaryMultiCallable[_account_pb2.ListAgingRequest, _account_pb2.ListAgingResponse]  # type: ignore[assignment]
     """Lists what accounts owe by how long it is overdue. Credits pay the oldest charges first."""
     GetStatement: _aio.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]  # type: ignore[assignment]
-    """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing balance."""
+    """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
+    balance. A statement has at most 10,000 lines; a longer one is refused with STATEMENT_TOO_LONG.
+    """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, their plan instances, balances and statements."""
@@ -143,6 +147,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.GetStatementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.GetStatementResponse, _abc.Awaitable[_account_pb2.GetStatementResponse]]:
-        """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing balance."""
+        """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
+        balance. A statement has at most 10,000 lines; a longer one is refused with STATEMENT_TOO_LONG.
+        """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

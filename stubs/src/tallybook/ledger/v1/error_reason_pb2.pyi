@@ -98,6 +98,8 @@ class _LedgerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     """The ledger is not taking more work now: too much is waiting. Retry after the time given."""
     LEDGER_ERROR_REASON_BALANCE_FORWARD_NOT_FIRST: _LedgerErrorReason.ValueType  # 37
     """A balance forward (9, 18) opens an account: it has to be the account's first transaction."""
+    LEDGER_ERROR_REASON_STATEMENT_TOO_LONG: _LedgerErrorReason.ValueType  # 38
+    """The statement would have more lines than a statement may have: ask for a shorter period."""
 
 class LedgerErrorReason(_LedgerErrorReason, metaclass=_LedgerErrorReasonEnumTypeWrapper):
     """Why the ledger refused a request: google.rpc.ErrorInfo.reason is the name without its prefix, in the domain
@@ -182,4 +184,6 @@ LEDGER_ERROR_REASON_OVERLOADED: LedgerErrorReason.ValueType  # 36
 """The ledger is not taking more work now: too much is waiting. Retry after the time given."""
 LEDGER_ERROR_REASON_BALANCE_FORWARD_NOT_FIRST: LedgerErrorReason.ValueType  # 37
 """A balance forward (9, 18) opens an account: it has to be the account's first transaction."""
+LEDGER_ERROR_REASON_STATEMENT_TOO_LONG: LedgerErrorReason.ValueType  # 38
+"""The statement would have more lines than a statement may have: ask for a shorter period."""
 Global___LedgerErrorReason: _TypeAlias = LedgerErrorReason  # noqa: Y015

@@ -175,7 +175,7 @@ class VerificationFinding(_message.Message):
     plan_instance_no: _builtins.int
     """The plan instance, or 0."""
     event_no: _builtins.int
-    """The transaction, or 0."""
+    """The transaction, or 0. Of a commit group: the first of its transactions, or 0 when only their digest differs."""
     table: _builtins.str
     """The table where the fault is."""
     def __init__(
