@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from console.commands.account import account_app
@@ -110,6 +111,8 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         # A customer's name must not stop the command where the terminal can't write it.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    # What the launcher logs is for its developers; for people it says what it does, and errors are lines.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     try:
         app(prog_name="tallybook")
     except Exception as error:  # noqa: BLE001  # a person at a terminal gets a line, whatever happened

@@ -2,6 +2,7 @@
 traceback.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final, cast
 
@@ -51,7 +52,8 @@ _EXIT_CODES: Final = {
     grpc.StatusCode.DATA_LOSS: ExitCode.INTERNAL,
 }
 
-_NOBODY_ANSWERS: Final = "a service does not answer. Start all of them with: tallybook up"
+# gRPC says which address it tried in the middle of a long sentence of its own.
+_TRIED_ADDRESS: Final = re.compile(r"ipv[46]:([^ ]+?):? ")
 
 
 def root_error(error: Exception) -> Exception:
@@ -119,8 +121,15 @@ def _rpc_line(error: grpc.RpcError) -> str:
         return status_line(status)
     code = _code_of(error)
     if code is grpc.StatusCode.UNAVAILABLE:
-        return f"UNAVAILABLE: {_NOBODY_ANSWERS} ({_details_of(error)})"
+        return f"UNAVAILABLE: {_who_does_not_answer(_details_of(error))}"
     return _joined(code.name, _details_of(error))
+
+
+def _who_does_not_answer(details: str) -> str:
+    tried = _TRIED_ADDRESS.search(details + " ")
+    if tried is None:
+        return f"a service does not answer: {details}"
+    return f"the service at {tried[1]} does not answer. Start all of them with: tallybook up"
 
 
 def _status_of(error: grpc.RpcError) -> Status | None:

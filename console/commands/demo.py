@@ -23,7 +23,7 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     # The sandbox of the batch service, whatever gateway this machine is set up for.
     "TALLYBOOK_BATCH_GATEWAY_TARGET": "",
     # An operator would rather wait for a gateway; who watches a demonstration would not.
-    "TALLYBOOK_BATCH_GATEWAY_DEADLINE_SECONDS": "0.25",
+    "TALLYBOOK_BATCH_GATEWAY_DEADLINE_SECONDS": "1",
     "TALLYBOOK_BATCH_TRANSIENT_SECONDS": "1",
 }
 

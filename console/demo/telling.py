@@ -42,7 +42,7 @@ class Telling:
         )
         self._accounts = self._progress.add_task("accounts", total=accounts, now="")
         self._days = self._progress.add_task("days", total=days, now="", start=False)
-        self._told: dict[int, BatchStatus.ValueType] = {}
+        self._told: dict[str, tuple[BatchStatus.ValueType, int]] = {}
         self._day: date | None = None
 
     def __enter__(self) -> Self:
@@ -78,8 +78,10 @@ class Telling:
     def session_changed(self, session: BatchSession) -> None:
         """What ends badly is worth a line; the rest passes by on the bar."""
         self._say(self._days, f"{self._day}  {session.name}: {status_name(session.status)}")
-        if session.status in _WORTH_A_LINE and self._told.get(session.session_no) != session.status:
-            self._told[session.session_no] = session.status
+        # The same cards are declined day after day: that is told once, and again when it is worse or better.
+        news = (session.status, session.records_failed)
+        if session.status in _WORTH_A_LINE and self._told.get(session.process_code) != news:
+            self._told[session.process_code] = news
             self._tell(status_mark(session.status), Text(f"{self._day}  {session.name}: {session.message}"))
 
     def happened(self, day: date, what: str) -> None:

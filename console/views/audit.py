@@ -5,29 +5,22 @@ from collections.abc import Iterable
 from rich.console import RenderableType
 from rich.text import Text
 
-from console.rendering import count, instant, prose, right, table, word
+from console.rendering import NotedTable, instant, right, table, word
 from tallybook.audit.v1.audit_pb2 import LoggedEvent
 
 
 def events_table(events: Iterable[LoggedEvent], title: str = "") -> RenderableType:
-    """One line an event, newest first."""
-    grid = table(
-        right("Log index"),
-        word("At (UTC)"),
-        right("Client"),
-        word("Event"),
-        word("By"),
-        prose("Summary"),
-        title=title,
-    )
+    """One line an event with its summary beneath, newest first."""
+    columns = (right("Log index"), word("At (UTC)"), right("Client"), word("Event"), word("By"))
+    grid = NotedTable(table(*columns, title=title), indent=11)
     for logged in events:
         event = logged.event
         grid.add_row(
-            count(logged.log_index),
+            str(logged.log_index),
             instant(event.occurred_at),
             str(event.client_no or ""),
             event.event_type,
             event.actor,
-            event.summary,
+            notes=(event.summary,),
         )
     return grid if grid.row_count else Text("No events.", "dim")

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 
 from console.rendering import Screen, count, day, status_mark, status_name
-from console.views.sessions import session_title
+from console.views.sessions import session_title, worth_a_note
 from console.waiting import ENDED
 from tallybook.batch.v1.batch_pb2 import BatchSession
 from tallybook.batch.v1.batch_status_pb2 import BatchStatus
@@ -86,6 +86,6 @@ def _line(session: BatchSession) -> str:
     records = (
         f", {count(session.records_ok)} of {count(session.records_total)} ok" if session.records_total else ""
     )
-    reason = f": {session.message}" if session.message else ""
+    note = worth_a_note(session)
     head = f"{day(session.business_date)} {session_title(session)}"
-    return f"{head}: {status_name(session.status)}{records}{reason}"
+    return f"{head}: {status_name(session.status)}{records}{f': {note}' if note else ''}"

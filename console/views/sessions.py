@@ -65,12 +65,12 @@ def sessions_table(sessions: Iterable[BatchSession], title: str = "") -> Rendera
             Text(count(session.records_failed), "red" if session.records_failed else "dim"),
             time_of_day(session.started_at),
             duration(session.started_at, session.ended_at),
-            notes=(session.file_name, _worth_a_note(session)),
+            notes=(session.file_name, worth_a_note(session)),
         )
     return grid if grid.row_count else Text("No sessions.", "dim")
 
 
-def _worth_a_note(session: BatchSession) -> str:
+def worth_a_note(session: BatchSession) -> str:
     """What went wrong or is in the way; that a session did all its work is said by its status."""
     return "" if session.status == BatchStatus.BATCH_STATUS_OK else session.message
 
@@ -126,7 +126,7 @@ def records_table(records: Iterable[BatchRecord], title: str) -> RenderableType:
     )
     for record in records:
         grid.add_row(
-            count(record.record_no),
+            str(record.record_no),
             record.record_key,
             verdict_mark(record.outcome == RecordOutcome.RECORD_OUTCOME_OK),
             Text(record.reason, "yellow"),
@@ -143,7 +143,7 @@ def history_table(history: Iterable[StatusChange]) -> RenderableType:
     )
     for change in history:
         grid.add_row(
-            count(change.log_index),
+            str(change.log_index),
             instant(change.occurred_at),
             status_mark(change.status),
             change.actor,

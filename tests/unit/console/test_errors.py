@@ -69,7 +69,7 @@ def test_the_exit_code_says_what_kind_of_refusal_it_was(kind: ErrorKind, exit_co
 
 
 def test_when_nobody_answers_the_line_says_how_to_start() -> None:
-    line = error_line(bare_error(grpc.StatusCode.UNAVAILABLE, "failed to connect\n to ipv4:127.0.0.1:50051"))
+    line = error_line(bare_error(grpc.StatusCode.UNAVAILABLE, "failed to connect\n to ipv4:127.0.0.1:50051: refused"))
     assert "tallybook up" in line
     assert "127.0.0.1:50051" in line
     assert "\n" not in line
