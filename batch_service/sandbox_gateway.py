@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Never
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import grpc
 
 from tallybook.payments.v1 import (

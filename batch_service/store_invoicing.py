@@ -99,9 +99,11 @@ _CLAIM_LINES: Final = """
     WHERE line.client_no = $1 AND line.line_no = given.line_no
 """
 
+# As text: who decodes JSON on a connection is none of our business.
 _INTENTS: Final = """
-    SELECT plan_instance_no, acct_no, period_start, period_end, invoice_date, currency, lines FROM
-    invoice_intent WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[]) ORDER BY plan_instance_no
+    SELECT plan_instance_no, acct_no, period_start, period_end, invoice_date, currency, lines::text AS lines
+    FROM invoice_intent
+    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[]) ORDER BY plan_instance_no
 """
 
 # A period without anything to invoice: its lines of zero are settled, and the plan moves on.

@@ -77,7 +77,7 @@ async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, str]:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await call
     metadata = dict(refused.value.trailing_metadata() or ())
-    status = Status.FromString(metadata["grpc-status-details-bin"])  # type: ignore[arg-type]
+    status = Status.FromString(metadata["grpc-status-details-bin"])
     info, bad_request = ErrorInfo(), BadRequest()
     for detail in status.details:
         detail.Unpack(info)
@@ -89,7 +89,8 @@ async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, str]:
 class Caller:
     """Sets up billing for a client."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, client_no: int = CLIENT) -> None:
+        self.client_no = client_no
         self.setup: billing_setup_pb2_grpc.BillingSetupServiceAsyncStub = (
             billing_setup_pb2_grpc.BillingSetupServiceStub(channel)
         )
@@ -98,7 +99,7 @@ class Caller:
         """Set recurring plans."""
         response = await self.setup.SetRecurringPlans(
             setup.SetRecurringPlansRequest(
-                client_no=CLIENT, request_id=request_id or key(), recurring_plans=plans
+                client_no=self.client_no, request_id=request_id or key(), recurring_plans=plans
             )
         )
         return list(response.recurring_plans)
@@ -106,26 +107,30 @@ class Caller:
     async def plans(self, **filters: Any) -> list[setup.RecurringPlan]:
         """All recurring plans."""
         response = await self.setup.ListRecurringPlans(
-            setup.ListRecurringPlansRequest(client_no=CLIENT, page_size=1000, **filters)
+            setup.ListRecurringPlansRequest(client_no=self.client_no, page_size=1000, **filters)
         )
         return list(response.recurring_plans)
 
     async def change(self, *changes: setup.PlanChange) -> int:
         """Schedule plan changes."""
         response = await self.setup.SchedulePlanChanges(
-            setup.SchedulePlanChangesRequest(client_no=CLIENT, request_id=key(), changes=changes)
+            setup.SchedulePlanChangesRequest(client_no=self.client_no, request_id=key(), changes=changes)
         )
         return response.scheduled
 
     async def set_methods(self, *methods: setup.PaymentMethod) -> None:
         """Set payment methods."""
         await self.setup.SetPaymentMethods(
-            setup.SetPaymentMethodsRequest(client_no=CLIENT, request_id=key(), payment_methods=methods)
+            setup.SetPaymentMethodsRequest(
+                client_no=self.client_no, request_id=key(), payment_methods=methods
+            )
         )
 
     async def methods(self) -> list[setup.PaymentMethod]:
         """All payment methods."""
-        response = await self.setup.ListPaymentMethods(setup.ListPaymentMethodsRequest(client_no=CLIENT))
+        response = await self.setup.ListPaymentMethods(
+            setup.ListPaymentMethodsRequest(client_no=self.client_no)
+        )
         return list(response.payment_methods)
 
     async def set_rates(self, **unit_prices: str) -> None:
@@ -135,33 +140,37 @@ class Caller:
             for usage_type, price in unit_prices.items()
         ]
         await self.setup.SetUsageRates(
-            setup.SetUsageRatesRequest(client_no=CLIENT, request_id=key(), rates=rates)
+            setup.SetUsageRatesRequest(client_no=self.client_no, request_id=key(), rates=rates)
         )
 
     async def record_usage(self, *records: setup.UsageRecord) -> setup.RecordUsageResponse:
         """Record usage."""
         return await self.setup.RecordUsage(
-            setup.RecordUsageRequest(client_no=CLIENT, request_id=key(), records=records)
+            setup.RecordUsageRequest(client_no=self.client_no, request_id=key(), records=records)
         )
 
     async def usage(self, acct_no: int = 7, **paging: Any) -> setup.ListUsageResponse:
         """Usage of an account."""
-        return await self.setup.ListUsage(setup.ListUsageRequest(client_no=CLIENT, acct_no=acct_no, **paging))
+        return await self.setup.ListUsage(
+            setup.ListUsageRequest(client_no=self.client_no, acct_no=acct_no, **paging)
+        )
 
     async def add_lines(self, *lines: setup.PendingLine) -> setup.AddPendingLinesResponse:
         """Add pending lines."""
         return await self.setup.AddPendingLines(
-            setup.AddPendingLinesRequest(client_no=CLIENT, request_id=key(), lines=lines)
+            setup.AddPendingLinesRequest(client_no=self.client_no, request_id=key(), lines=lines)
         )
 
     async def set_steps(self, *steps: setup.DunningStep) -> list[setup.DunningStep]:
         """Set the dunning steps."""
         response = await self.setup.SetDunningSteps(
-            setup.SetDunningStepsRequest(client_no=CLIENT, request_id=key(), steps=steps)
+            setup.SetDunningStepsRequest(client_no=self.client_no, request_id=key(), steps=steps)
         )
         return list(response.steps)
 
     async def positions(self) -> list[setup.DunningPosition]:
         """The accounts in dunning."""
-        response = await self.setup.ListDunningPositions(setup.ListDunningPositionsRequest(client_no=CLIENT))
+        response = await self.setup.ListDunningPositions(
+            setup.ListDunningPositionsRequest(client_no=self.client_no)
+        )
         return list(response.positions)
