@@ -18,7 +18,7 @@ from batch_service import session_changes, store_chunks, store_sessions
 from batch_service.chunks import ChunkTicket, Step
 from batch_service.processes.contract import WORKER_LOST, RecordOutcome, RecordResult
 from batch_service.processes.registry import ProcessRegistry
-from batch_service.rules.dependencies import Upstream, Verdict, decide_start
+from batch_service.rules.dependencies import GO, Upstream, Verdict, decide_start
 from batch_service.rules.splitting import LostChunk, Rescue, decide_rescue, losses_of_half, split_sizes
 from batch_service.rules.statuses import BatchStatus
 from batch_service.sessions import Session
@@ -104,7 +104,8 @@ class Coordinator:
             await self.start_ready_sessions(client_no)
 
     async def _decide(self, unit: UnitOfWork, session: Session, running: dict[str, Session]) -> Session:
-        decision = decide_start(await self._upstream(unit, session))
+        # Who has begun its work goes on with it, whatever became of the others since then.
+        decision = GO if session.selected else decide_start(await self._upstream(unit, session))
         if decision.verdict is Verdict.GIVE_UP:
             return await session_changes.move(
                 unit,

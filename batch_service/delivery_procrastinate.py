@@ -4,6 +4,7 @@ LISTEN/NOTIFY.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -28,6 +29,10 @@ _POLL_SECONDS: Final = 1.0
 # before.
 _ABANDONED_AFTER_SECONDS: Final = 300.0
 _TIDY_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 1.0
+
+# It tells of each job in several lines; what matters of a chunk we log ourselves.
+logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
 
 class ProcrastinateDelivery:
@@ -57,15 +62,7 @@ class ProcrastinateDelivery:
         """Fetch jobs until `stop`."""
         self._stopped.clear()
         self._take = take
-        worker = asyncio.ensure_future(
-            self._app.run_worker_async(
-                queues=[_QUEUE],
-                concurrency=concurrency,
-                delete_jobs="always",
-                install_signal_handlers=False,
-                fetch_job_polling_interval=_POLL_SECONDS,
-            )
-        )
+        worker = asyncio.ensure_future(self._fetch(concurrency))
         tidying = asyncio.ensure_future(self._tidy())
         stopped = asyncio.ensure_future(self._stopped.wait())
         try:
@@ -78,6 +75,21 @@ class ProcrastinateDelivery:
             worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await worker
+
+    async def _fetch(self, concurrency: int) -> None:
+        """Procrastinate's worker ends when the database is away; then another takes its place."""
+        while True:
+            try:
+                await self._app.run_worker_async(
+                    queues=[_QUEUE],
+                    concurrency=concurrency,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                    fetch_job_polling_interval=_POLL_SECONDS,
+                )
+            except ProcrastinateException as failure:
+                _log.warning("chunks can't be fetched now", cause=str(failure))
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     def stop(self) -> None:
         """Fetch no more jobs."""

@@ -114,9 +114,14 @@ async def stop(
     to know. `closed` is how many chunks the caller ended itself.
     """
     assert session.status is BatchStatus.RUNNING
-    if session.stop_status is None or status is BatchStatus.ERROR:
+    if session.stop_status in {None, BatchStatus.INCOMPLETE} - {status}:
         await store_sessions.update_session(
-            unit.connection, session.id, stop_status=status, stop_actor=actor, stop_message=message
+            unit.connection,
+            session.id,
+            stop_status=status,
+            stop_actor=actor,
+            stop_message=message,
+            message=message,
         )
     cancelled = await store_chunks.cancel_pending(unit.connection, session.id)
     return await close_chunks(unit, session.id, Closed(chunks=cancelled + closed), actor=actor)
@@ -175,11 +180,12 @@ async def give_back(unit: UnitOfWork, ticket: ChunkTicket, *, actor: str) -> Non
     await _deliver_or_cancel(unit, ticket.session_id, actor=actor)
 
 
-async def put_off(unit: UnitOfWork, ticket: ChunkTicket, longest_pause: float, *, actor: str) -> None:
-    """End a claim without a result, since something can't be reached; it rests, then the sweeper delivers
-    it.
-    """
+async def put_off(
+    unit: UnitOfWork, ticket: ChunkTicket, longest_pause: float, *, actor: str, message: str
+) -> None:
+    """End a claim without a result, since something can't be reached: it rests, the sweeper delivers it."""
     await store_chunks.put_off(unit.connection, ticket, longest_pause)
+    await store_sessions.note_progress(unit.connection, ticket.session_id, message)
     await _deliver_or_cancel(unit, ticket.session_id, actor=actor)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -109,7 +109,7 @@ async def update_session(connection: AsyncConnection, session_id: SessionId, **v
 async def add_to_session(
     connection: AsyncConnection, session_id: SessionId, *, chunks: int, ok: int = 0, failed: int = 0
 ) -> Session:
-    """Add to the counts of a session, in place."""
+    """Add to the counts of a session, in place. It gets on, so it waits for nothing any more."""
     column = batch_session.c
     return await update_session(
         connection,
@@ -117,7 +117,18 @@ async def add_to_session(
         chunks_open=column.chunks_open + chunks,
         records_ok=column.records_ok + ok,
         records_failed=column.records_failed + failed,
+        message=_unless_stopping(""),
     )
+
+
+async def note_progress(connection: AsyncConnection, session_id: SessionId, message: str) -> None:
+    """Say how a running session gets on. What stops it, when something does, is of more interest."""
+    await update_session(connection, session_id, message=_unless_stopping(message))
+
+
+def _unless_stopping(message: str) -> ColumnElement[str]:
+    column = batch_session.c
+    return case((column.stop_status.is_(None), message), else_=column.message)
 
 
 async def set_job(

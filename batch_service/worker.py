@@ -176,7 +176,13 @@ class Worker:
         async with self._units.begin() as unit:
             waited = await store_chunks.waited(unit.connection, claim.ticket)
             if waited < self._settings.transient_seconds:
-                await session_changes.put_off(unit, claim.ticket, _LONGEST_PAUSE_SECONDS, actor=self._actor)
+                await session_changes.put_off(
+                    unit,
+                    claim.ticket,
+                    _LONGEST_PAUSE_SECONDS,
+                    actor=self._actor,
+                    message=f"waits and tries again: {failure}",
+                )
             else:
                 message = f"gave up after {waited:.0f} s: {failure}"
                 await session_changes.fail(unit, claim.ticket, actor=self._actor, message=message)

@@ -197,16 +197,10 @@ def _create_tables() -> None:
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.CheckConstraint("outcome between 0 and 2", name=op.f("batch_record_outcome_check")),
         sa.PrimaryKeyConstraint("client_no", "session_no", "record_no", name=op.f("batch_record_pkey")),
+        postgresql_with={"fillfactor": "70"},
     )
     op.create_index(
         "batch_record_chunk_idx", "batch_record", ["client_no", "session_no", "chunk_no"], unique=False
-    )
-    op.create_index(
-        "batch_record_failed_idx",
-        "batch_record",
-        ["client_no", "session_no", "record_no"],
-        unique=False,
-        postgresql_where=sa.text("outcome = 2"),
     )
     op.create_table(
         "batch_suspension",

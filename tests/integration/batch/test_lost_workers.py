@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter
 
+import grpc
 import pytest
 
 from tallybook.batch.v1 import batch_pb2
@@ -175,6 +176,29 @@ async def test_chunks_that_the_queue_lost_are_delivered_again(workerless: Stage)
     await workerless.admin.execute("DELETE FROM procrastinate_jobs")
     workerless.start_worker()
     assert status_name(await workerless.ended(session)) == "OK"
+
+
+async def test_work_goes_on_after_the_database_closed_all_connections(stage: Stage) -> None:
+    await stage.records("first", [Deed.SLOW] * 60)
+    session = await stage.run("first")
+    await stage.until_counted(session, ok=5)
+    for _ in range(3):
+        await stage.admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await asyncio.sleep(0.3)
+
+    async def has_ended() -> bool:
+        try:
+            return (await stage.session(session.session_no)).status in ENDED
+        except grpc.aio.AioRpcError:
+            return False
+
+    await until(has_ended, seconds=60)
+    ended = await stage.session(session.session_no)
+    assert (status_name(ended), ended.records_ok) == ("OK", 60)
+    assert len(await stage.effects("first")) == 60
 
 
 async def test_sessions_of_several_services_on_one_database_run_once(new_stage: NewStage) -> None:

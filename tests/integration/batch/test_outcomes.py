@@ -2,7 +2,7 @@
 
 from tallybook.batch.v1 import batch_pb2
 from tests.integration.batch.conftest import NewStage
-from tests.integration.batch.stage import Stage, status_name
+from tests.integration.batch.stage import Stage, status_name, until
 from tests.integration.batch.staged_processes import Deed
 
 
@@ -105,6 +105,11 @@ async def test_work_waits_for_what_can_not_be_reached(stage: Stage) -> None:
     await stage.records("first", [Deed.OK] * 5 + [Deed.AWAY] * 5)
     session = await stage.run("first")
     await stage.until_counted(session, ok=5)
+
+    async def tells() -> bool:
+        return "was staged to be away" in (await stage.session(session.session_no)).message
+
+    await until(tells)
     await stage.mark("back")
     ended = await stage.ended(session)
     assert (status_name(ended), ended.records_ok) == ("OK", 10)

@@ -51,7 +51,10 @@ async def test_an_interrupted_session_stops_within_one_chunk_and_goes_on_with_wh
     session = await stage.run("first")
     await stage.until_marked("at the gate%")
     interrupted = await stage.interrupt(session, "too early")
-    assert status_name(interrupted) == "RUNNING"
+    assert (status_name(interrupted), interrupted.message) == (
+        "RUNNING",
+        "interrupted by developer: too early",
+    )
     await stage.mark("open")
     ended = await stage.ended(session)
     assert (status_name(ended), ended.actor) == ("INCOMPLETE", "developer")
@@ -178,6 +181,20 @@ async def test_a_session_in_error_can_have_its_failed_records_retried(stage: Sta
     await stage.restage(Deed.FAIL, Deed.OK)
     await stage.retry(session)
     assert status_name(await stage.ended(session)) == "OK"
+
+
+async def test_who_has_begun_its_work_goes_on_with_it_whatever_became_of_the_others(stage: Stage) -> None:
+    await stage.records("second", [Deed.GATE] * 50)
+    first, second, _ = await stage.run_cycle()
+    await stage.until_marked("at the gate%")
+    await stage.interrupt(second)
+    await stage.mark("open")
+    assert 0 < (await stage.ended(second)).records_ok < 50
+    await stage.step("first", "prepare", Deed.FAULT)
+    assert status_name(await stage.ended(await stage.run("first", rerun=True))) == "ERROR"
+    await stage.resume(second)
+    assert status_name(await stage.ended(second)) == "OK"
+    assert status_name(await stage.session(first.session_no)) == "OK"
 
 
 async def test_an_older_attempt_stays_as_it_was(stage: Stage) -> None:
