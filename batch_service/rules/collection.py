@@ -42,9 +42,6 @@ class AttemptStatus(IntEnum):
 UNRESOLVED: Final = frozenset({AttemptStatus.NEW, AttemptStatus.UNKNOWN, AttemptStatus.PENDING})
 """What became of the money is not known: nothing new is collected from the account."""
 
-OPEN: Final = UNRESOLVED | {AttemptStatus.APPROVED}
-"""There is something left to do."""
-
 
 class GatewayAnswer(IntEnum):
     """What the gateway said about an attempt."""

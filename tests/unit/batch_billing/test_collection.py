@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from batch_service.rules.collection import (
-    OPEN,
     STATUS_AFTER,
+    UNRESOLVED,
     AttemptStatus,
     GatewayAnswer,
     amount_to_collect,
@@ -50,4 +50,4 @@ def test_every_answer_leads_to_a_status() -> None:
 def test_a_record_fails_unless_its_money_is_in_the_ledger_or_nothing_was_due() -> None:
     succeeded = {status for status in AttemptStatus if failure_of(status, "") is None}
     assert succeeded == {AttemptStatus.POSTED, AttemptStatus.LAPSED}
-    assert not succeeded & OPEN
+    assert not succeeded & UNRESOLVED
