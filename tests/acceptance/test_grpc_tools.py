@@ -1,9 +1,12 @@
 """grpcurl and buf curl drive the services by reflection alone, with no proto file at hand."""
 
 import asyncio
+import base64
 import json
+import re
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +35,21 @@ async def run(*command: str) -> Answer:
     out, err = (stream.decode() for stream in await process.communicate())
     assert process.returncode is not None
     text = out.strip() or err.strip()
-    body = json.loads(text) if text.startswith("{") else {}
-    return Answer(process.returncode, body, out + err)
+    # grpcurl prints the names of the contract, buf those of protobuf's JSON: read both alike.
+    body = json.loads(text, object_hook=with_names_of_the_contract) if text.startswith("{") else {}
+    return Answer(process.returncode, body, out + err + "".join(decoded_details(body)))
+
+
+def decoded_details(body: dict[str, Any]) -> Iterator[str]:
+    """The texts within the details of an error, which buf prints as the bytes of their messages."""
+    for detail in body.get("details", []):
+        if "value" in detail and "type" in detail:
+            padded = detail["value"] + "=" * (-len(detail["value"]) % 4)
+            yield base64.b64decode(padded).decode(errors="replace")
+
+
+def with_names_of_the_contract(fields: dict[str, Any]) -> dict[str, Any]:
+    return {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in fields.items()}
 
 
 class Grpcurl:
@@ -78,18 +94,18 @@ async def test_list_the_transaction_types(tallybook: RunningTallybook, tool: Too
     )
 
     assert answer.status == 0, answer.text
-    rows = answer.body["transactionTypes"]
+    rows = answer.body["transaction_types"]
     assert len(rows) == 32
     assert rows[0] == {
-        "transactionType": "TRANSACTION_TYPE_CHECK",
+        "transaction_type": "TRANSACTION_TYPE_CHECK",
         "name": "Check",
-        "sourceTable": "external_payments",
-        "sourceKey": "payment_id",
+        "source_table": "external_payments",
+        "source_key": "payment_id",
         "operation": "record_external_payment",
-        "debitGlAccount": rows[0]["debitGlAccount"],
-        "creditGlAccount": rows[0]["creditGlAccount"],
+        "debit_gl_account": rows[0]["debit_gl_account"],
+        "credit_gl_account": rows[0]["credit_gl_account"],
     }
-    assert rows[1]["resultsInCharge"] is True
+    assert rows[1]["results_in_charge"] is True
 
 
 async def test_create_an_account_and_post_to_it(tallybook: RunningTallybook, tool: Tool) -> None:
@@ -106,7 +122,7 @@ async def test_create_an_account_and_post_to_it(tallybook: RunningTallybook, too
         },
     )
     assert created.status == 0, created.text
-    acct_no = created.body["account"]["acctNo"]
+    acct_no = created.body["account"]["acct_no"]
 
     posted = await tool.call(
         ledger,
@@ -125,12 +141,12 @@ async def test_create_an_account_and_post_to_it(tallybook: RunningTallybook, too
         },
     )
     assert posted.status == 0, posted.text
-    assert int(posted.body["results"][0]["transactions"][0]["eventNo"]) > 0
+    assert int(posted.body["results"][0]["transactions"][0]["event_no"]) > 0
 
     balance = await tool.call(
         ledger, f"{LEDGER}.AccountService/GetBalance", {"client_no": 7, "acct_no": acct_no}
     )
-    assert balance.body["balance"] == {"currencyCode": "EUR", "minorUnits": "5900"}
+    assert balance.body["balance"] == {"currency_code": "EUR", "minor_units": "5900"}
 
 
 async def test_a_wrong_request_is_refused_with_its_reason_and_its_field(

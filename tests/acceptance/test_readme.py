@@ -52,16 +52,16 @@ async def test_the_grpcurl_lines_work_as_printed(tallybook: RunningTallybook) ->
     answers = [json.loads(await output_of(*shlex.split(line))) for line in lines]
 
     types, account, accounts, cycle, search = answers
-    assert len(types["transactionTypes"]) == 32
-    assert account["balanceForward"]["transactionType"] == "TRANSACTION_TYPE_BALANCE_FORWARD"
-    assert account["account"]["acctNo"] in [each["acctNo"] for each in accounts["accounts"]]
-    assert [session["processCode"] for session in cycle["sessions"]] == [
+    assert len(types["transaction_types"]) == 32
+    assert account["balance_forward"]["transaction_type"] == "TRANSACTION_TYPE_BALANCE_FORWARD"
+    assert account["account"]["acct_no"] in [each["acct_no"] for each in accounts["accounts"]]
+    assert [session["process_code"] for session in cycle["sessions"]] == [
         "housekeeping",
         "invoicer",
         "billing_manager",
         "dunning_manager",
     ]
-    assert all(session["clientNo"] == "1" for session in search.get("sessions", []))
+    assert all(session["client_no"] == "1" for session in search.get("sessions", []))
 
 
 async def test_the_python_client_works_as_printed(tallybook: RunningTallybook, tmp_path: Path) -> None:
