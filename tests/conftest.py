@@ -1,3 +1,4 @@
 """What every test may ask for."""
 
-pytest_plugins = ["tests.support.databases", "tests.support.launches", "tests.support.servers"]
+# A module comes after those that it imports, so that pytest can rewrite the assertions of all of them.
+pytest_plugins = ["tests.support.servers", "tests.support.databases", "tests.support.launches"]
