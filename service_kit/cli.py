@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import asyncpg
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from service_kit import migrations
-from service_kit.database import DatabaseUnavailableError
+from service_kit.database import DatabaseUnavailableError, what_it_said
 from service_kit.logs import configure_logs
 from service_kit.server import EX_UNAVAILABLE, ServiceDefinition, StartError, check_configuration, run
 from service_kit.settings import EX_CONFIG, ServiceSettings, SettingsError
@@ -98,8 +99,8 @@ def _migrate(
         return _fail(definition.name, EX_CONFIG, str(fault))
     except DatabaseUnavailableError as fault:
         return _fail(definition.name, EX_UNAVAILABLE, f"{variable}: {fault}")
-    except DBAPIError as fault:
-        return _fail(definition.name, EX_CONFIG, f"{variable}: {fault}")
+    except (DBAPIError, asyncpg.PostgresError) as fault:
+        return _fail(definition.name, EX_CONFIG, f"{variable}: {what_it_said(fault)}")
     _log.info("migrated", revision=revision, runtime_role=settings.runtime_role)
     return 0
 

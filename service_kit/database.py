@@ -141,6 +141,13 @@ async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
             return
 
 
+def what_it_said(failure: BaseException) -> str:
+    """The one line of a database's refusal that a person needs; SQLAlchemy adds the statement and a link."""
+    original = getattr(failure, "orig", None) or failure
+    lines = str(original).strip().splitlines() or [type(original).__name__]
+    return lines[0]
+
+
 async def _connect(arguments: Mapping[str, Any]) -> RawConnection:
     try:
         return await asyncpg.connect(**arguments)

@@ -143,7 +143,8 @@ class PostgresServer:
     @property
     def _sockets(self) -> Path:
         inside = self.directory / "socket"
-        if len(os.fsencode(inside)) <= _LONGEST_SOCKET_DIRECTORY:
+        # A comma separates hosts, in PostgreSQL's own setting and in URLs.
+        if len(os.fsencode(inside)) <= _LONGEST_SOCKET_DIRECTORY and "," not in str(inside):
             return inside
         # The same directory always gets the same socket, so that a URL outlives a restart.
         digest = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:16]
@@ -158,8 +159,11 @@ class PostgresServer:
             _end(postmaster, signal.SIGINT, 30.0)
             for process in _wait_for_exit(left, 10.0):
                 process.kill()
-        # PostgreSQL checks the process id in it, and in a container that id soon belongs to something else.
+        # PostgreSQL asks whether the process in them lives. In a container it may be dead and never collected, or
+        # its number may be another program's by now.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
+        for trace in self._sockets.glob(".s.PGSQL.*"):
+            trace.unlink()
 
     def _initialise(self, account: Mapping[str, Any]) -> None:
         # Made beside its place and then moved, so that an interrupted initdb is not taken for a database.

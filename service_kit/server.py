@@ -33,7 +33,7 @@ from service_kit.authorisation import (
     methods_of,
 )
 from service_kit.calls import CallInterceptor, Method
-from service_kit.database import DatabaseUnavailableError, create_engine, wait_for_database
+from service_kit.database import DatabaseUnavailableError, create_engine, wait_for_database, what_it_said
 from service_kit.migrations import MigrationError, require_head
 from service_kit.settings import EX_CONFIG, ServiceSettings
 
@@ -50,6 +50,8 @@ _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _INFRASTRUCTURE_DEADLINES: Final[Mapping[str, float | None]] = {"/grpc.health.v1.Health/Watch": None}
 _HEALTH: Final = "grpc.health.v1.Health"
 _UNTIL_MIGRATED_PAUSE_SECONDS: Final = 0.5
+# Who watches the health is told before everything that never ends is cut, the watching too.
+_WATCHERS_HEAR_SECONDS: Final = 0.1
 # Calls that were cut when the drain time was over still have to leave their frames.
 _LAST_FRAMES_SECONDS: Final = 5.0
 
@@ -175,6 +177,7 @@ async def running_server(
                 finally:
                     _log.info("draining")
                     await health.enter_graceful_shutdown()
+                    await asyncio.sleep(_WATCHERS_HEAR_SECONDS)
                     interceptor.cut_endless()
                     await server.stop(settings.drain_seconds)
                     await _wait_for_last_frames(interceptor)
@@ -450,7 +453,7 @@ async def _prepare_database(
     except DatabaseUnavailableError as fault:
         raise StartError(EX_UNAVAILABLE, f"{settings.variable('database_url')}: {fault}") from fault
     except (asyncpg.PostgresError, DBAPIError) as fault:
-        raise StartError(EX_CONFIG, f"{settings.variable('database_url')}: {fault}") from fault
+        raise StartError(EX_CONFIG, f"{settings.variable('database_url')}: {what_it_said(fault)}") from fault
     finally:
         await engine.dispose()
 

@@ -1,13 +1,14 @@
 """A real PostgreSQL for the whole test session, and fresh databases on it in some 100 ms each.
 
 Fixtures: `postgres` (the server), `new_database` (a factory: `await new_database("ledger_service")` is a
-database with the schema of that service at head, and dropped after the test).
+database with the schema of that service at head, dropped after the test), `data_directory`.
 """
 
 import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +60,26 @@ class Templates:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """PostgreSQL, started once and thrown away with its data at the end."""
+    with _temporary_directory() as directory, PostgresServer(directory, options=_FAST) as server:
+        yield server
+
+
+@pytest.fixture
+def data_directory() -> Iterator[Path]:
+    """An empty directory for a PostgreSQL, or for everything that the launcher starts.
+
+    Not pytest's tmp_path: each new pytest session locks the directory above it against all others, and as
+    root PostgreSQL runs under another account.
+    """
+    with _temporary_directory() as directory:
+        yield directory
+
+
+@contextmanager
+def _temporary_directory() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="tallybook-tests-"))
     try:
-        with PostgresServer(directory, options=_FAST) as server:
-            yield server
+        yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
