@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tallybook.ledger.v1 import account_pb2, account_pb2_grpc
 from tests.support.launches import RunningTallybook
 
 README = Path(__file__).parents[2] / "README.md"
@@ -31,12 +32,12 @@ def at_the_test_s_ports(text: str, tallybook: RunningTallybook) -> str:
     return text
 
 
-async def output_of(*command: str) -> str:
+async def output_of(*command: str, **environment: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "PATH": TOOLS},
+        env={**os.environ, "PATH": TOOLS, **environment},
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
@@ -73,3 +74,19 @@ async def test_the_python_client_works_as_printed(tallybook: RunningTallybook, t
 
     assert re.fullmatch(r"event \d+ leaves 60\.00 USD\n", first)
     assert again == first, "the same keys return the first answers"
+
+
+async def test_the_lines_of_the_command_work_as_printed(tallybook: RunningTallybook) -> None:
+    accounts = account_pb2_grpc.AccountServiceStub(tallybook.channels["ledger"])
+    opened = await accounts.CreateAccount(
+        account_pb2.CreateAccountRequest(
+            client_no=1, request_id="for-the-statement", name="Mary Jackson", currency_code="USD"
+        )
+    )
+    lines = block("console").replace("statement 1 ", f"statement {opened.account.acct_no} ").splitlines()
+    targets = {f"TALLYBOOK_{name.upper()}_TARGET": tallybook.target(name) for name in PRINTED_PORTS.values()}
+
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == ".venv/bin/tallybook"
+        assert await output_of("tallybook", *arguments, **targets), line
