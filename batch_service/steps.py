@@ -7,7 +7,6 @@ module.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final, TypeVar
 
 import structlog
@@ -122,15 +121,23 @@ async def _portions(selection: AsyncIterator[SelectedRecord]) -> AsyncIterator[l
 async def _work(units: UnitsOfWork, run: StepRun) -> None:
     async with units.read() as connection:
         records = await store_chunks.load_records(connection, run.claim.ticket)
-    results = await _work_apart(run, [_to_work(record) for record in records])
-    if len(results) >= PROCESS_FAULT_FROM and all(result.reason == RECORD_FAULT for result in results):
-        raise ProcessFault(f"all {len(results)} records of a chunk failed unexpectedly: {results[0].message}")
+    results, faults = await _work_apart(run, [_to_work(record) for record in records])
+    if faults:
+        # One trace tells enough: where one record raises, many may.
+        _log.error("records raised", process=run.process.code, records=len(faults), exc_info=faults[0])
+    if len(faults) == len(records) >= PROCESS_FAULT_FROM:
+        raise ProcessFault(f"all {len(faults)} records of a chunk failed unexpectedly: {_told(faults[0])}")
     async with units.begin() as unit:
         await settle_records(unit, run.claim.ticket, records, results, actor=run.actor)
 
 
-async def _work_apart(run: StepRun, records: Sequence[WorkRecord]) -> Sequence[RecordResult]:
-    """Work records; when that raises, work each half on its own, until what raises is alone (rule 28)."""
+async def _work_apart(
+    run: StepRun, records: Sequence[WorkRecord]
+) -> tuple[Sequence[RecordResult], Sequence[Exception]]:
+    """Work records; when that raises, work each half on its own, until what raises is alone (rule 28).
+
+    One result for each record, and the exceptions of those that raised alone.
+    """
     try:
         results = await run.process.work(run.context, records)
         _require_complete(run.process, records, results)
@@ -138,13 +145,15 @@ async def _work_apart(run: StepRun, records: Sequence[WorkRecord]) -> Sequence[R
         raise
     except Exception as failure:  # noqa: BLE001  # whatever it is, it must not stop the run
         _raise_if_transient(failure)
-        if len(records) > 1:
-            middle = len(records) // 2
-            halves = [await _work_apart(run, half) for half in (records[:middle], records[middle:])]
-            return list(chain.from_iterable(halves))
-        _log.exception("a record failed", process=run.process.code, record=records[0].record_key)
-        return [RecordResult.failed(records[0], RECORD_FAULT, _told(failure))]
-    return results
+        fault = failure
+    else:
+        return results, ()
+    if len(records) == 1:
+        return [RecordResult.failed(records[0], RECORD_FAULT, _told(fault))], [fault]
+    middle = len(records) // 2
+    left, left_faults = await _work_apart(run, records[:middle])
+    right, right_faults = await _work_apart(run, records[middle:])
+    return [*left, *right], [*left_faults, *right_faults]
 
 
 async def _finish(units: UnitsOfWork, run: StepRun) -> None:
