@@ -62,14 +62,15 @@ class Telling:
 
     def plans_done(self, accounts: int) -> None:
         """So many more accounts have their recurring plan."""
-        self._say(self._accounts, "setting recurring plans")
+        self._say(self._accounts, "setting recurring plans and payment methods")
 
     def payment_methods_done(self, accounts: int) -> None:
         """So many more accounts have their payment method."""
-        self._say(self._accounts, "")
+        self._say(self._accounts, "setting recurring plans and payment methods")
 
     def day_begins(self, day: date) -> None:
         """The daily cycle of this day is about to run; that of the day before has ended."""
+        self._say(self._accounts, "")
         self._progress.start_task(self._days)
         self._finish_day()
         self._day = day
@@ -77,7 +78,8 @@ class Telling:
 
     def session_changed(self, session: BatchSession) -> None:
         """What ends badly is worth a line; the rest passes by on the bar."""
-        self._say(self._days, f"{self._day}  {session.name}: {status_name(session.status)}")
+        if session.status != BatchStatus.BATCH_STATUS_NEW:
+            self._say(self._days, f"{self._day}  {session.name}: {status_name(session.status)}")
         # The same cards are declined day after day: that is told once, and again when it is worse or better.
         news = (session.status, session.records_failed)
         if session.status in _WORTH_A_LINE and self._told.get(session.process_code) != news:
