@@ -60,7 +60,7 @@ class _RecurringPlanStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_R
     RECURRING_PLAN_STATUS_SUSPENDED: _RecurringPlanStatus.ValueType  # 2
     """It is not billed until it is resumed."""
     RECURRING_PLAN_STATUS_CANCELLED: _RecurringPlanStatus.ValueType  # 3
-    """It is not billed any more."""
+    """It is not billed any more, but for the last days of a plan that is billed in arrears."""
 
 class RecurringPlanStatus(_RecurringPlanStatus, metaclass=_RecurringPlanStatusEnumTypeWrapper):
     """Whether a recurring plan is billed."""
@@ -72,7 +72,7 @@ RECURRING_PLAN_STATUS_ACTIVE: RecurringPlanStatus.ValueType  # 1
 RECURRING_PLAN_STATUS_SUSPENDED: RecurringPlanStatus.ValueType  # 2
 """It is not billed until it is resumed."""
 RECURRING_PLAN_STATUS_CANCELLED: RecurringPlanStatus.ValueType  # 3
-"""It is not billed any more."""
+"""It is not billed any more, but for the last days of a plan that is billed in arrears."""
 Global___RecurringPlanStatus: _TypeAlias = RecurringPlanStatus  # noqa: Y015
 
 class _PlanChangeKind:

@@ -176,7 +176,8 @@ class BillingSetupServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordUsage(self, request, context):
-        """Records usage, each record on its own. A usage_id that is known for the client is not recorded again.
+        """Records usage. A usage_id that is known for the client is not recorded again; a plan instance without a recurring plan
+        fails the call with RECURRING_PLAN_NOT_FOUND. A run bills usage up to the end of its business date, where the client lives.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,7 +191,8 @@ class BillingSetupServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddPendingLines(self, request, context):
-        """Adds lines to the next invoices of plan instances: orders, surcharges, service credits, coupons.
+        """Adds lines to the next invoices of plan instances: orders, surcharges, service credits, coupons. A plan instance
+        without a recurring plan fails the call with RECURRING_PLAN_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,11 +54,15 @@ class BillingSetupServiceStub:
     SetUsageRates: _grpc.UnaryUnaryMultiCallable[_billing_setup_pb2.SetUsageRatesRequest, _billing_setup_pb2.SetUsageRatesResponse]
     """Sets the prices of units of usage."""
     RecordUsage: _grpc.UnaryUnaryMultiCallable[_billing_setup_pb2.RecordUsageRequest, _billing_setup_pb2.RecordUsageResponse]
-    """Records usage, each record on its own. A usage_id that is known for the client is not recorded again."""
+    """Records usage. A usage_id that is known for the client is not recorded again; a plan instance without a recurring plan
+    fails the call with RECURRING_PLAN_NOT_FOUND. A run bills usage up to the end of its business date, where the client lives.
+    """
     ListUsage: _grpc.UnaryUnaryMultiCallable[_billing_setup_pb2.ListUsageRequest, _billing_setup_pb2.ListUsageResponse]
     """Lists the usage of an account, newest first."""
     AddPendingLines: _grpc.UnaryUnaryMultiCallable[_billing_setup_pb2.AddPendingLinesRequest, _billing_setup_pb2.AddPendingLinesResponse]
-    """Adds lines to the next invoices of plan instances: orders, surcharges, service credits, coupons."""
+    """Adds lines to the next invoices of plan instances: orders, surcharges, service credits, coupons. A plan instance
+    without a recurring plan fails the call with RECURRING_PLAN_NOT_FOUND.
+    """
     SetDunningSteps: _grpc.UnaryUnaryMultiCallable[_billing_setup_pb2.SetDunningStepsRequest, _billing_setup_pb2.SetDunningStepsResponse]
     """Replaces the dunning steps of a client."""
     ListDunningSteps: _grpc.UnaryUnaryMultiCallable[_billing_setup_pb2.ListDunningStepsRequest, _billing_setup_pb2.ListDunningStepsResponse]
@@ -97,11 +101,15 @@ class BillingSetupServiceAsyncStub(BillingSetupServiceStub):
     SetUsageRates: _aio.UnaryUnaryMultiCallable[_billing_setup_pb2.SetUsageRatesRequest, _billing_setup_pb2.SetUsageRatesResponse]  # type: ignore[assignment]
     """Sets the prices of units of usage."""
     RecordUsage: _aio.UnaryUnaryMultiCallable[_billing_setup_pb2.RecordUsageRequest, _billing_setup_pb2.RecordUsageResponse]  # type: ignore[assignment]
-    """Records usage, each record on its own. A usage_id that is known for the client is not recorded again."""
+    """Records usage. A usage_id that is known for the client is not recorded again; a plan instance without a recurring plan
+    fails the call with RECURRING_PLAN_NOT_FOUND. A run bills usage up to the end of its business date, where the client lives.
+    """
     ListUsage: _aio.UnaryUnaryMultiCallable[_billing_setup_pb2.ListUsageRequest, _billing_setup_pb2.ListUsageResponse]  # type: ignore[assignment]
     """Lists the usage of an account, newest first."""
     AddPendingLines: _aio.UnaryUnaryMultiCallable[_billing_setup_pb2.AddPendingLinesRequest, _billing_setup_pb2.AddPendingLinesResponse]  # type: ignore[assignment]
-    """Adds lines to the next invoices of plan instances: orders, surcharges, service credits, coupons."""
+    """Adds lines to the next invoices of plan instances: orders, surcharges, service credits, coupons. A plan instance
+    without a recurring plan fails the call with RECURRING_PLAN_NOT_FOUND.
+    """
     SetDunningSteps: _aio.UnaryUnaryMultiCallable[_billing_setup_pb2.SetDunningStepsRequest, _billing_setup_pb2.SetDunningStepsResponse]  # type: ignore[assignment]
     """Replaces the dunning steps of a client."""
     ListDunningSteps: _aio.UnaryUnaryMultiCallable[_billing_setup_pb2.ListDunningStepsRequest, _billing_setup_pb2.ListDunningStepsResponse]  # type: ignore[assignment]
@@ -191,7 +199,9 @@ class BillingSetupServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_setup_pb2.RecordUsageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_setup_pb2.RecordUsageResponse, _abc.Awaitable[_billing_setup_pb2.RecordUsageResponse]]:
-        """Records usage, each record on its own. A usage_id that is known for the client is not recorded again."""
+        """Records usage. A usage_id that is known for the client is not recorded again; a plan instance without a recurring plan
+        fails the call with RECURRING_PLAN_NOT_FOUND. A run bills usage up to the end of its business date, where the client lives.
+        """
 
     @_abc_1.abstractmethod
     def ListUsage(
@@ -207,7 +217,9 @@ class BillingSetupServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_setup_pb2.AddPendingLinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_setup_pb2.AddPendingLinesResponse, _abc.Awaitable[_billing_setup_pb2.AddPendingLinesResponse]]:
-        """Adds lines to the next invoices of plan instances: orders, surcharges, service credits, coupons."""
+        """Adds lines to the next invoices of plan instances: orders, surcharges, service credits, coupons. A plan instance
+        without a recurring plan fails the call with RECURRING_PLAN_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def SetDunningSteps(
