@@ -38,19 +38,22 @@ def open_channel(
     tls_root_file: Path | None = None,
     token_file: Path | None = None,
     max_message_bytes: int = _LARGEST_MESSAGE_BYTES,
+    retry_unavailable: bool = True,
 ) -> grpc.aio.Channel:
     """A channel to `target` (host:port); close it when done. Nothing is connected before the first call.
 
     tls_root_file: the certificates (PEM) that vouch for the server. None: plain text, which is for loopback.
     token_file: sent as bearer token with each call, and read again within seconds when it changes, so that
         tokens can be short-lived.
-    A call that ends UNAVAILABLE is tried up to 4 times with back-off: safe, because reads change nothing and
-    every request that changes something has a request_id.
+    retry_unavailable: a call that ends UNAVAILABLE is tried up to 4 times with back-off: safe with our own
+        services, because reads change nothing and every request that changes something has a request_id.
+        False where UNAVAILABLE is an answer that the caller acts on.
     """
     options = [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
-        ("grpc.service_config", _SERVICE_CONFIG),
+        ("grpc.enable_retries", int(retry_unavailable)),
+        *([("grpc.service_config", _SERVICE_CONFIG)] if retry_unavailable else []),
         # A server that vanished without a word is noticed within 40 s instead of the system's minutes or
         # hours.
         ("grpc.keepalive_time_ms", 30_000),

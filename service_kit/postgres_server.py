@@ -159,8 +159,8 @@ class PostgresServer:
             _end(postmaster, signal.SIGINT, 30.0)
             for process in _wait_for_exit(left, 10.0):
                 process.kill()
-        # PostgreSQL asks whether the process in them lives. In a container it may be dead and never collected, or
-        # its number may be another program's by now.
+        # PostgreSQL asks whether the process in them lives. In a container it may be dead and never
+        # collected, or its number may be another program's by now.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         for trace in self._sockets.glob(".s.PGSQL.*"):
             trace.unlink()

@@ -117,6 +117,7 @@ async def test_a_database_that_is_down_is_unavailable_whoever_asks(own_postgres:
     await engine.dispose()
 
 
+@pytest.mark.chaos
 async def test_a_server_that_is_killed_in_the_middle_of_a_statement_is_unavailable(
     own_postgres: PostgresServer,
 ) -> None:

@@ -67,6 +67,7 @@ async def test_a_second_start_goes_on_with_the_data(directory: Path) -> None:
             await connection.close()
 
 
+@pytest.mark.chaos
 async def test_what_was_committed_survives_a_kill(server: PostgresServer) -> None:
     connection = await asyncpg.connect(server.url())
     await connection.execute("CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 1000)")
@@ -115,6 +116,7 @@ def owner_of(directory: Path) -> tuple[subprocess.Popen[str], int]:
     return owner, int(ready.split()[1])
 
 
+@pytest.mark.chaos
 async def test_after_its_owner_was_killed_it_is_taken_over_with_its_data(directory: Path) -> None:
     owner, postmaster = owner_of(directory)
     owner.kill()
@@ -125,6 +127,7 @@ async def test_after_its_owner_was_killed_it_is_taken_over_with_its_data(directo
         assert await ask(server.url(), "SELECT 1") == 1
 
 
+@pytest.mark.chaos
 async def test_after_everything_was_killed_it_recovers(directory: Path) -> None:
     owner, postmaster = owner_of(directory)
     owner.kill()
