@@ -55,7 +55,12 @@ async def wired_engine(
                 stack, settings.ledger_target, settings.ledger_tls_root_file, settings.ledger_token_file
             ),
             gateway_channel=_channel(
-                stack, gateway_target, settings.gateway_tls_root_file, settings.gateway_token_file
+                stack,
+                gateway_target,
+                settings.gateway_tls_root_file,
+                settings.gateway_token_file,
+                # Whether a gateway that is out of order is asked again is decided by collection.
+                retry_unavailable=False,
             ),
             gateway_deadline_seconds=settings.gateway_deadline_seconds,
         )
@@ -123,11 +128,18 @@ async def _sandbox_books(settings: BatchSettings) -> AsyncIterator[asyncpg.Pool]
 
 
 def _channel(
-    stack: AsyncExitStack, target: str | None, tls_root_file: Path | None, token_file: Path | None
+    stack: AsyncExitStack,
+    target: str | None,
+    tls_root_file: Path | None,
+    token_file: Path | None,
+    *,
+    retry_unavailable: bool = True,
 ) -> grpc.aio.Channel | None:
     if target is None:
         return None
-    channel = open_channel(target, tls_root_file=tls_root_file, token_file=token_file)
+    channel = open_channel(
+        target, tls_root_file=tls_root_file, token_file=token_file, retry_unavailable=retry_unavailable
+    )
     stack.push_async_callback(channel.close)
     return channel
 

@@ -36,6 +36,14 @@ class PaymentAttempt:
     event_no: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CollectionCandidate:
+    """An account from which something may be collected, or of which an attempt has to be settled first."""
+
+    acct_no: int
+    has_open_attempt: bool
+
+
 # A method that is set counts as new, whatever it was: a hard decline does not stick to it.
 _SET_METHODS: Final = """
     INSERT INTO payment_method (client_no, acct_no, kind, payment_token)
@@ -59,9 +67,14 @@ _METHODS: Final = f"""
 
 # Also accounts that can't be charged any more, when something is open of them.
 _ACCOUNTS_TO_COLLECT: Final = """
-    SELECT acct_no FROM payment_method WHERE client_no = $1 AND kind IN (1, 2) AND NOT declined_for_good
-    UNION
-    SELECT acct_no FROM payment_attempt WHERE client_no = $1 AND status IN (1, 2, 3, 4)
+    SELECT acct_no, bool_or(has_open_attempt) AS has_open_attempt
+    FROM (
+        SELECT acct_no, false AS has_open_attempt
+        FROM payment_method WHERE client_no = $1 AND kind IN (1, 2) AND NOT declined_for_good
+        UNION ALL
+        SELECT acct_no, true FROM payment_attempt WHERE client_no = $1 AND status IN (1, 2, 3, 4)
+    ) AS candidate
+    GROUP BY acct_no
     ORDER BY acct_no
 """
 
@@ -139,10 +152,11 @@ async def find_methods(
     return {row["acct_no"]: _method(row) for row in await driver.fetch(_METHODS, client_no, acct_nos)}
 
 
-async def accounts_to_collect(connection: AsyncConnection, client_no: int) -> list[int]:
-    """The accounts that pay electronically, and those with an attempt that is not settled."""
+async def accounts_to_collect(connection: AsyncConnection, client_no: int) -> list[CollectionCandidate]:
+    """The accounts that pay electronically, and those with an attempt that is not settled, by number."""
     driver = await raw_connection(connection)
-    return [row["acct_no"] for row in await driver.fetch(_ACCOUNTS_TO_COLLECT, client_no)]
+    rows = await driver.fetch(_ACCOUNTS_TO_COLLECT, client_no)
+    return [CollectionCandidate(row["acct_no"], row["has_open_attempt"]) for row in rows]
 
 
 async def open_attempts(

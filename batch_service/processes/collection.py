@@ -1,7 +1,7 @@
 """Billing Manager (23): collects what is due from the accounts that pay electronically (rule 31)."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,6 +20,9 @@ from batch_service.processes.contract import (
 )
 from batch_service.rules.collection import billing_fact
 
+# As many as the ledger tells the balances of in one call.
+_ACCOUNTS_A_LOOK: Final = 1_000
+
 
 class BillingManager(BatchProcess):
     """Collects electronic payments. A record is an account."""
@@ -32,12 +35,13 @@ class BillingManager(BatchProcess):
     chunk_size: ClassVar[int] = 200
     jobs: ClassVar[JobNames] = JobNames(
         prepare="Ask whether the payment gateway is available",
-        select="Select the accounts that pay electronically",
+        select="Select the accounts that pay electronically and owe something",
         work="Collect what is due",
     )
 
     def __init__(self, engine: AsyncEngine, ledger: Ledger | None, gateway: Gateway | None) -> None:
         self._engine = engine
+        self._ledger = ledger
         self._gateway = gateway
         self._collector = Collector(engine, ledger, gateway) if ledger and gateway else None
 
@@ -50,11 +54,19 @@ class BillingManager(BatchProcess):
         await self._gateway.require_available(context.client_no)
 
     async def select(self, context: ProcessContext) -> AsyncIterator[SelectedRecord]:
-        """The accounts with an electronic method that was not declined for good, or with something open."""
+        """The accounts that owe something and have an electronic method that was not declined for good, and
+        those with an attempt that is still open.
+        """
+        assert self._ledger is not None, "prepare has refused to run without it"
         async with self._engine.connect() as connection:
-            acct_nos = await store_payments.accounts_to_collect(connection, context.client_no)
-        for acct_no in acct_nos:
-            yield SelectedRecord(f"account:{acct_no}", acct_no)
+            candidates = await store_payments.accounts_to_collect(connection, context.client_no)
+        for first in range(0, len(candidates), _ACCOUNTS_A_LOOK):
+            some = candidates[first : first + _ACCOUNTS_A_LOOK]
+            balances = await self._ledger.balances(context.client_no, [each.acct_no for each in some])
+            for each in some:
+                balance = balances.get(each.acct_no)
+                if each.has_open_attempt or balance is None or balance.minor_units > 0:
+                    yield SelectedRecord(f"account:{each.acct_no}", each.acct_no)
 
     async def work(self, context: ProcessContext, records: Sequence[WorkRecord]) -> Sequence[RecordResult]:
         """Collect from all accounts of the chunk at once."""

@@ -79,7 +79,7 @@ async def new_night(
     clients = itertools.count(CLIENT)
     engine = create_engine(settings, name="night")
     async with await create_pool(settings, name="sandbox", size=4) as pool, serving_sandbox(pool) as target:
-        gateway_channel = open_channel(target)
+        gateway_channel = open_channel(target, retry_unavailable=False)
         processes = batch_processes(
             ProcessResources(engine, SystemClock(), ledger_channel, gateway_channel, 0.5)
         )
