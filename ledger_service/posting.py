@@ -22,6 +22,7 @@ from typing import Final
 import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+from sqlalchemy import AdaptedConnection, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ledger_service import store_books, store_groups
@@ -244,6 +245,11 @@ async def running_poster(
 ) -> AsyncIterator[Poster]:
     """A poster at work on as many lanes as the settings say."""
     engine = create_engine(settings, name="ledger poster", pool_size=settings.posting_lanes)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: AdaptedConnection, _record: object) -> None:
+        connection.run_async(lambda driver: driver.execute(store_books.LOOK_UP_BY_INDEX))
+
     try:
         poster = Poster(settings, engine, clock, wake_relay)
         lanes = [asyncio.create_task(poster.run_lane()) for _ in range(settings.posting_lanes)]

@@ -7,7 +7,7 @@ documents come in one group or in many.
 Keys are pairs, the client first: nothing of one client is ever found by another.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -205,7 +205,8 @@ class Books:
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """When what is within raises, all that it entered is taken back."""
+        """When what is within raises, all that it entered is taken back. May be nested."""
+        outer = self._journal
         journal: Journal = []
         self._journal = journal
         try:
@@ -217,65 +218,68 @@ class Books:
                 else:
                     register[key] = before
             raise
+        else:
+            if outer is not None:
+                outer += journal
         finally:
-            self._journal = None
+            self._journal = outer
 
     def enter(self, decision: Decision) -> None:
         """Enter what a document posts, all or nothing; AMOUNT_OUT_OF_RANGE when a balance would overflow."""
-        self._require_range(decision.postings)
-        for posting in decision.postings:
-            client_no, effect = posting.client_no, posting.type.effect * posting.amount
-            account = (client_no, posting.acct_no)
-            self._set(self.balances, account, self.balances[account] + effect)
-            self._set(self.last_events, account, NOT_NUMBERED)
-            if posting.plan_instance_no:
-                plan_instance = (client_no, posting.plan_instance_no)
-                self._set(self.plan_balances, plan_instance, self.plan_balances[plan_instance] + effect)
-            if posting.type.is_void:
-                self._set(self.voided, (client_no, posting.related_event_no), NOT_NUMBERED)
-            else:
-                self._register(posting)
+        postings = decision.postings
+        if len(postings) == 1:
+            self._enter_posting(postings[0])
+        else:
+            with self.all_or_nothing():
+                for posting in postings:
+                    self._enter_posting(posting)
         if decision.invoice is not None:
             self._enter_invoice(decision.invoice)
         if decision.voided_invoice_no:
-            client_no = decision.postings[0].client_no
-            self._set(self.voided_invoices, (client_no, decision.voided_invoice_no), True)
+            invoice = (postings[0].client_no, decision.voided_invoice_no)
+            self._set(self.voided_invoices, invoice, True)
+
+    def _enter_posting(self, posting: Posting) -> None:
+        client_no, kind = posting.client_no, posting.type
+        effect = kind.effect * posting.amount
+        account = (client_no, posting.acct_no)
+        balance = self.balances[account] + effect
+        _require_range(balance, posting)
+        if posting.plan_instance_no:
+            plan_instance = (client_no, posting.plan_instance_no)
+            plan_balance = self.plan_balances[plan_instance] + effect
+            _require_range(plan_balance, posting)
+            self._set(self.plan_balances, plan_instance, plan_balance)
+        self._set(self.balances, account, balance)
+        self._set(self.last_events, account, NOT_NUMBERED)
+        if kind.is_void:
+            self._set(self.voided, (client_no, posting.related_event_no), NOT_NUMBERED)
+            return
+        if posting.related_event_no:
+            self._add_taking(self.taken, (client_no, posting.related_event_no), posting)
+        self._register_source(posting)
+
+    def _register_source(self, posting: Posting) -> None:
+        """What is given only once, or taken from an invoice."""
+        client_no, source = posting.client_no, posting.source
+        match source:
+            case ExternalPayment():
+                code = (client_no, posting.acct_no, source.reference_code)
+                self._set(self.reference_codes, code, NOT_NUMBERED)
+            case ElectronicPayment() | ElectronicRefund():
+                self._set(self.gateway_references, (client_no, source.gateway_reference), NOT_NUMBERED)
+            case WriteOff():
+                self._add_taking(self.written_off, (client_no, source.invoice_no), posting)
+
+    def _add_taking(
+        self, register: dict[tuple[int, int], tuple[Taking, ...]], key: tuple[int, int], posting: Posting
+    ) -> None:
+        taking = Taking(NOT_NUMBERED, posting.type.code, posting.amount)
+        self._set(register, key, (*register.get(key, ()), taking))
 
     def enter_external_id(self, client_no: int, external_id: str) -> None:
         """Enter the identifier of an account that is being opened."""
         self._set(self.external_ids, (client_no, external_id), NOT_NUMBERED)
-
-    def _require_range(self, postings: Sequence[Posting]) -> None:
-        """No balance may overflow, not even between two postings of the document."""
-        after: dict[tuple[int, int, int], int] = {}
-        for posting in postings:
-            effect = posting.type.effect * posting.amount
-            account = (posting.client_no, posting.acct_no)
-            places = [(*account, 0, self.balances[account])]
-            if posting.plan_instance_no:
-                before = self.plan_balances[posting.client_no, posting.plan_instance_no]
-                places.append((*account, posting.plan_instance_no, before))
-            for client_no, acct_no, plan_instance_no, before in places:
-                key = (client_no, acct_no, plan_instance_no)
-                after[key] = after.get(key, before) + effect
-                if not SMALLEST_MINOR_UNITS <= after[key] <= LARGEST_MINOR_UNITS:
-                    raise refusals.amount_out_of_range(acct_no)
-
-    def _register(self, posting: Posting) -> None:
-        """What else the posting takes: a part of another transaction, a reference that is given once."""
-        client_no, source = posting.client_no, posting.source
-        taking = Taking(NOT_NUMBERED, posting.type.code, posting.amount)
-        if posting.related_event_no:
-            related = (client_no, posting.related_event_no)
-            self._set(self.taken, related, (*self.taken.get(related, ()), taking))
-        if isinstance(source, ExternalPayment):
-            reference = (client_no, posting.acct_no, source.reference_code)
-            self._set(self.reference_codes, reference, NOT_NUMBERED)
-        elif isinstance(source, ElectronicPayment | ElectronicRefund):
-            self._set(self.gateway_references, (client_no, source.gateway_reference), NOT_NUMBERED)
-        elif isinstance(source, WriteOff):
-            invoice = (client_no, source.invoice_no)
-            self._set(self.written_off, invoice, (*self.written_off.get(invoice, ()), taking))
 
     def _enter_invoice(self, invoice: NewInvoice) -> None:
         period = (
@@ -291,3 +295,8 @@ class Books:
         if self._journal is not None:
             self._journal.append((register, key, register.get(key)))
         register[key] = value
+
+
+def _require_range(balance: int, posting: Posting) -> None:
+    if not SMALLEST_MINOR_UNITS <= balance <= LARGEST_MINOR_UNITS:
+        raise refusals.amount_out_of_range(posting.acct_no)

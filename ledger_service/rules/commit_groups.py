@@ -140,19 +140,19 @@ class CommitGroup:
 
 def numbers_needed(accepted: Sequence[Accepted]) -> dict[str, int]:
     """How many numbers of each kind the documents take."""
-    needed: Counter[str] = Counter(group_no=1)
+    events, rows, others = 0, Counter[str](), Counter[str](group_no=1)
     for each in accepted:
-        decision = each.decision
-        needed["event_no"] += len(decision.postings)
-        for posting in decision.postings:
-            if posting.row is not None:
-                needed[posting.type.source_table] += 1
-        needed["invoice_no"] += decision.invoice is not None
-        if isinstance(decision.opening, AccountOpening):
-            needed["acct_no"] += 1
-            needed["plan_instance_no"] += len(decision.opening.plan_instance_names)
-        elif isinstance(decision.opening, PlanInstanceOpening):
-            needed["plan_instance_no"] += 1
+        postings, invoice, _, opening = each.decision
+        events += len(postings)
+        rows.update([posting.type.source_table for posting in postings if posting.row is not None])
+        if invoice is not None:
+            others["invoice_no"] += 1
+        if isinstance(opening, AccountOpening):
+            others["acct_no"] += 1
+            others["plan_instance_no"] += len(opening.plan_instance_names)
+        elif isinstance(opening, PlanInstanceOpening):
+            others["plan_instance_no"] += 1
+    needed = {"event_no": events, **rows, **others}
     return {name: count for name, count in needed.items() if count}
 
 

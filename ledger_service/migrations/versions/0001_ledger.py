@@ -118,14 +118,20 @@ def _create_tables() -> None:
         "account",
         sa.Column("client_no", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("acct_no", sa.BigInteger, autoincrement=False, nullable=False),
-        sa.Column("external_id", sa.Text, nullable=True),
+        sa.Column("external_id", sa.Text(collation="C"), nullable=True),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("currency_code", sa.Text, nullable=False),
         sa.Column("payment_term_days", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("client_no", "acct_no", name="account_pkey"),
     )
-    op.create_index("account_external_id_key", "account", ["client_no", "external_id"], unique=True)
+    op.create_index(
+        "account_external_id_key",
+        "account",
+        ["client_no", "external_id"],
+        unique=True,
+        postgresql_where=sa.text("external_id IS NOT NULL"),
+    )
     op.create_table(
         "account_balance",
         sa.Column("client_no", sa.BigInteger, autoincrement=False, nullable=False),
@@ -287,7 +293,7 @@ def _create_tables() -> None:
         sa.Column("payment_id", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("event_no", sa.BigInteger, nullable=False),
         sa.Column("acct_no", sa.BigInteger, nullable=False),
-        sa.Column("reference_code", sa.Text, nullable=False),
+        sa.Column("reference_code", sa.Text(collation="C"), nullable=False),
         sa.Column("received_date", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("client_no", "payment_id", name="external_payments_pkey"),
     )
@@ -365,7 +371,7 @@ def _create_tables() -> None:
         sa.Column("payment_id", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("event_no", sa.BigInteger, nullable=False),
         sa.Column("acct_no", sa.BigInteger, nullable=False),
-        sa.Column("gateway_reference", sa.Text, nullable=False),
+        sa.Column("gateway_reference", sa.Text(collation="C"), nullable=False),
         sa.Column("payment_method_kind", sa.SmallInteger(), nullable=True),
         sa.PrimaryKeyConstraint("client_no", "payment_id", name="payments_pkey"),
     )
@@ -405,7 +411,7 @@ def _create_tables() -> None:
         "request_key",
         sa.Column("client_no", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("scope", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("request_id", sa.Text, nullable=False),
+        sa.Column("request_id", sa.Text(collation="C"), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
