@@ -7,10 +7,13 @@ from google.protobuf.message import Message
 from protovalidate import FieldPathElementPb, Violation
 
 from service_kit.errors import DomainError, ErrorKind, FieldViolation, SharedReason
+from service_kit.quick_validation import is_surely_valid
 
 
 def require_valid(request: Message) -> None:
     """DomainError INVALID_ARGUMENT, reason INVALID_REQUEST, with a field violation for each rule broken."""
+    if is_surely_valid(request):
+        return
     violations = protovalidate.collect_violations(request)
     if not violations:
         return
