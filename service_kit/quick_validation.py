@@ -1,10 +1,10 @@
 """Sees in a fraction of protovalidate's time that a request is valid; the rest protovalidate decides.
 
 protovalidate asks a message for every field that it could have, set or not: some ten microseconds a draft,
-of which a call has thousands, and more than all else that is done for it. The rules are still written once, in
-the contracts. They are read from the descriptors, and compiled into checks of the fields that are set. The answer
-is only ever "surely valid" or "don't know": a rule of a kind that is not known here, and a rule that is broken,
-are left to protovalidate.
+of which a call has thousands, and more than all else that is done for it. The rules are still written once,
+in the contracts. They are read from the descriptors, and compiled into checks of the fields that are set.
+The answer is only ever "surely valid" or "don't know": a rule of a kind that is not known here, and a rule
+that is broken, are left to protovalidate.
 """
 
 import re
