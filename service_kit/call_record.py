@@ -15,8 +15,7 @@ from service_kit.principal import Principal
 
 _log = structlog.get_logger()
 
-# The names that gRPC servers in other languages export too (go-grpc-middleware), so that their dashboards
-# fit.
+# As gRPC servers in other languages name them (go-grpc-middleware), so that their dashboards fit.
 _HANDLED: Final = Counter(
     "grpc_server_handled",
     "Calls that ended, by their code.",

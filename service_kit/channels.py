@@ -54,8 +54,7 @@ def open_channel(
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.enable_retries", int(retry_unavailable)),
         *([("grpc.service_config", _SERVICE_CONFIG)] if retry_unavailable else []),
-        # A server that vanished without a word is noticed within 40 s instead of the system's minutes or
-        # hours.
+        # A server that vanished without a word is noticed within 40 s, instead of minutes or hours.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         # By default gRPC waits up to two minutes before it tries a server again that was down.

@@ -60,8 +60,7 @@ def engine_on(
 
     @event.listens_for(engine.sync_engine, "checkout")
     def discard_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
-        # asyncpg sees the end of the socket as soon as the server goes away, so no ping is needed to find
-        # out.
+        # asyncpg sees the end of the socket as soon as the server goes away: no ping is needed for that.
         if dbapi_connection.driver_connection.is_closed():
             raise exc.DisconnectionError("closed by the server while it was idle")
 

@@ -1,6 +1,4 @@
-"""google.type.Date and google.protobuf.Timestamp at the border: what comes in is checked, what goes out is
-exact.
-"""
+"""google.type.Date and google.protobuf.Timestamp at the border: checked on the way in, exact on both."""
 
 from datetime import UTC, date, datetime
 
@@ -13,8 +11,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def date_from_proto(value: Date, field: str) -> date:
-    """A calendar day; DomainError DATE_INVALID about `field` when a part is missing or the day does not
-    exist.
+    """A calendar day; DomainError DATE_INVALID about `field` when a part is missing or there is no such day.
 
     google.type.Date also spells years, months and anniversaries by leaving parts 0. No rule of ours has a use
     for them, and a bill for "February" is a mistake: all three parts are required.
@@ -36,9 +33,7 @@ def date_to_proto(value: date) -> Date:
 
 
 def instant_from_proto(value: Timestamp, field: str) -> datetime:
-    """An aware instant in UTC, cut to microseconds; DomainError DATE_INVALID about `field` outside years 1 to
-    9999.
-    """
+    """An aware instant in UTC, in microseconds; DomainError DATE_INVALID outside of the years 1 to 9999."""
     try:
         return value.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):

@@ -39,9 +39,7 @@ class ErrorKind(Enum):
 
 
 class SharedReason(StrEnum):
-    """The reasons that every service may answer with, beside the reasons of its own contract. Only ever
-    grows.
-    """
+    """The reasons that any service may answer with, beside those of its own contract. Only ever grows."""
 
     @staticmethod
     def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:
@@ -123,9 +121,7 @@ class DomainError(Exception):
 
 
 def invalid_field(field: str, description: str, reason: str = SharedReason.INVALID_REQUEST) -> DomainError:
-    """An INVALID_ARGUMENT about one field; raise what it returns. `description` starts with a small
-    letter.
-    """
+    """An INVALID_ARGUMENT about one field, to be raised; `description` goes on after the field's name."""
     return DomainError(
         ErrorKind.INVALID_ARGUMENT,
         reason,

@@ -1,5 +1,4 @@
-"""What a caller is told of a failure that is no `DomainError`: of the database, of a service beneath, of the
-program.
+"""What a caller is told of a failure that is no `DomainError`: of a database, a service, or ours.
 
 The text of such an exception never reaches the caller: it names tables, hosts and values. It goes to the log.
 """
@@ -35,8 +34,7 @@ _TOO_SLOW: Final = (
     "what this call needs did not answer in time: ask for less, or send the same request again later",
 )
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html; a class (two characters) stands for all its
-# codes.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html; two characters are a class of codes.
 _BY_SQLSTATE: Final = {
     "08": _DATABASE_UNAVAILABLE,  # connection exceptions
     "25006": _DATABASE_UNAVAILABLE,  # read only: we reached a standby during a fail-over

@@ -1,6 +1,4 @@
-"""Logs: one event a line, JSON for machines or readable on a terminal, with the trace id of the call it
-belongs to.
-"""
+"""Logs: one event a line, as JSON or readable on a terminal, with the trace id of its call."""
 
 import logging
 import sys

@@ -1,5 +1,4 @@
-"""Money: an exact number of minor units of an ISO 4217 currency, and the few operations that round or split
-it.
+"""Money: an exact number of minor units of an ISO 4217 currency, and what rounds or splits it.
 
 The exponents (2 for USD, 0 for JPY, 3 for KWD) are the data of the `iso4217` package, which ships the table
 of the standard's maintenance agency.
@@ -52,9 +51,7 @@ class Money:
 
     @classmethod
     def parse(cls, text: str, currency: str) -> "Money":
-        """Read a decimal string ("12.50", "-3") of major units exactly; "12.505" USD is refused, never
-        rounded.
-        """
+        """Read a decimal string ("12.50", "-3") of major units exactly: "12.505" USD is refused."""
         exponent = exponent_of(currency)
         minor_units = parse_decimal(text, "amount").scaleb(exponent, _EXACT)
         if minor_units != minor_units.to_integral_value():
@@ -104,12 +101,10 @@ class Money:
         return Money(int(exact.to_integral_value(rounding=ROUND_HALF_UP, context=_EXACT)), self.currency)
 
     def allocate(self, weights: Sequence[int]) -> list["Money"]:
-        """Split this amount in proportion to `weights` (>= 0, not all zero) so that the parts add up to it
-        exactly.
+        """Split this amount in proportion to `weights` (>= 0, not all zero) into parts that add up to it.
 
         Largest remainder method (Hamilton): each part gets its share rounded towards zero, and the units that
-        are left go one each to the largest remainders, earlier parts first. So no part is off by a whole
-        unit.
+        are left go one each to the largest remainders, earlier parts first: none is off by a unit.
         """
         total = sum(weights)
         if total <= 0 or min(weights) < 0:

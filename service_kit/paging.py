@@ -32,18 +32,14 @@ _BIGINT: Final = range(-(2**63), 2**63)
 
 
 def page_size(requested: int, *, default: int = DEFAULT_PAGE_SIZE, largest: int = LARGEST_PAGE_SIZE) -> int:
-    """The number of rows to show: 0 means `default`, too many means `largest`, negative is refused
-    (AIP-158).
-    """
+    """The number of rows to show (AIP-158): `default` for 0, at most `largest`; negative is refused."""
     if requested < 0:
         raise invalid_field("page_size", f"{requested} is negative: give 0 for the default of {default}")
     return min(requested or default, largest)
 
 
 def page_token(request: Message, last_key: Sequence[PageKey]) -> str:
-    """The token of the page after the row whose sort key is `last_key`, for the list that `request` asked
-    for.
-    """
+    """The token of the page after the row with the sort key `last_key`, for the list of `request`."""
     key = [_key_to_json(part) for part in last_key]
     content = json.dumps([_fingerprint(request).hex(), *key], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")

@@ -62,8 +62,7 @@ class ServiceDefinition(Generic[SettingsType, Servicers]):
 
     name: "ledger"; names logs, metrics and database connections.
     error_domain: the domain of google.rpc.ErrorInfo, "ledger.tallybook".
-    package: the Python package that holds `tables` and `migrations`, "ledger_service"; None without a
-    database.
+    package: the Python package of `tables` and `migrations`, "ledger_service"; None without a database.
     grpc_services: full names of the gRPC services it serves, "tallybook.ledger.v1.LedgerService".
     settings: its settings class.
     authorisation: one row for each RPC of `grpc_services`; health and reflection are added by the server.
@@ -324,11 +323,9 @@ def _options(settings: ServiceSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
-        # Two servers on one port would share its calls by chance. Replicas belong on ports, or hosts, of
-        # their own.
+        # Two servers on one port would share its calls by chance: each has a port of its own.
         ("grpc.so_reuseport", 0),
-        # Our clients ask every 30 s whether a silent connection lives (see channels); by default that is
-        # abuse.
+        # Our clients ask every 30 s whether a silent connection lives (see channels): no abuse.
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
     ]
@@ -461,8 +458,7 @@ async def _prepare_database(
 def _settle_heap() -> None:
     """Take what was loaded at the start out of the garbage collector's sight.
 
-    It stays until the end, and a full collection that walks through all of it stops every call for some 100
-    ms.
+    It stays until the end, and each full collection would stop every call, to walk through all of it.
     """
     gc.collect()
     gc.freeze()

@@ -24,9 +24,7 @@ class SettingsError(Exception):
 
 
 def _libpq_url(url: str) -> str:
-    """The URL as libpq, asyncpg and psycopg all read it: SQLAlchemy's `+driver` and the old scheme are
-    dropped.
-    """
+    """The URL as libpq, asyncpg and psycopg read it: without the old scheme and SQLAlchemy's driver."""
     normalised = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
     if not normalised.startswith("postgresql://"):
         raise ValueError("must begin with postgresql://")
@@ -107,9 +105,7 @@ class ServiceSettings(BaseSettings):
 
     @classmethod
     def unknown_variables(cls) -> list[str]:
-        """One line for each environment variable with our prefix that is no setting: most often a typing
-        error.
-        """
+        """One line for each variable with our prefix that is no setting: most often a typing error."""
         known = {cls.variable(field) for field in cls.model_fields}
         prefix = cls.variable("")
         lines = []
