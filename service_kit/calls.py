@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from service_kit.authentication import TokenVerifier
 from service_kit.authorisation import ClientScope, Rule
@@ -48,7 +48,14 @@ _STOPPING_ERROR: Final = DomainError(
 _TOO_LATE: Final = DomainError(
     ErrorKind.DEADLINE_EXCEEDED,
     SharedReason.DEADLINE_EXCEEDED,
-    "the call took longer than this server allows a call without a deadline: set a deadline, or ask for less",
+    "the call took longer than this server allows without a deadline: set a deadline, or ask for less",
+)
+
+_UNREADABLE: Final = DomainError(
+    ErrorKind.INVALID_ARGUMENT,
+    SharedReason.INVALID_REQUEST,
+    "the bytes of the request are not the message that this method takes: text must be UTF-8, and both sides"
+    " must have the same contract",
 )
 
 
@@ -61,8 +68,7 @@ async def _answer_that_we_start(_request: Any, _context: Context) -> NoReturn:
     )
 
 
-# Of the most general kind and without codecs: it neither reads what it is asked nor answers anything but a
-# status.
+# Of the most general kind and without codecs: it reads nothing, and answers nothing but a status.
 _STARTING: Final[Handler] = grpc.stream_stream_rpc_method_handler(_answer_that_we_start)
 
 
@@ -170,7 +176,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
             return await self._conduct(method, context, work)
 
-        wrapped: Handler = kind(serve, handler.request_deserializer, handler.response_serializer)
+        deserializer = handler.request_deserializer
+        reads = deserializer and _reading(deserializer)
+        wrapped: Handler = kind(serve, reads, handler.response_serializer)
         return wrapped
 
     async def _conduct(
@@ -228,7 +236,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             "a bearer token is required: send the metadata `authorization: Bearer <token>`",
         )
 
-    def _admit(self, method: Method, call: CallRecord, request: Message) -> None:
+    def _admit(self, method: Method, call: CallRecord, request: Message | None) -> None:
+        if request is None:
+            raise _UNREADABLE
         if method.rule.public:
             return
         if method.request_id_of is not None:
@@ -280,6 +290,21 @@ def _kind_and_behaviour(handler: Handler) -> tuple[Callable[..., Handler], Calla
         f"{behaviour} is not async: a servicer must not block the loop"
     )
     return getattr(grpc, f"{name}_rpc_method_handler"), behaviour
+
+
+def _reading(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """`deserializer`, but None for bytes that are no message of its type.
+
+    gRPC itself would answer them with UNKNOWN and the text of the exception.
+    """
+
+    def read(content: bytes) -> Any:
+        try:
+            return deserializer(content)
+        except DecodeError:
+            return None
+
+    return read
 
 
 def _is_too_late(context: Context) -> bool:

@@ -200,6 +200,19 @@ async def test_a_request_that_breaks_the_contract_s_rules_is_refused_field_by_fi
     assert refusal.message.endswith("(and 1 more)")
 
 
+@pytest.mark.parametrize("content", [b"\x12\x03\xed\xa0\x80", b"\xff\xff\xff", b"\x12\x7fcut short"])
+async def test_bytes_that_are_no_message_are_refused_in_our_words(
+    channel: grpc.aio.Channel, content: bytes
+) -> None:
+    one: Any = channel.unary_unary(f"/{ECHO_SERVICE}/Echo")
+    refusal = await refused(one(content))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+    assert "UTF-8" in refusal.message
+    several_in: Any = channel.stream_unary(f"/{ECHO_SERVICE}/Collect")
+    refusal = await refused(several_in(several(asking().SerializeToString(), content)))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+
+
 async def test_each_message_of_a_client_stream_is_validated(echo: Any) -> None:
     bad = asking(text="x" * 1001)
     refusal = await refused(echo.Collect(several(asking(), asking(), bad)))
