@@ -303,10 +303,24 @@ async def transactions_within(
 # finds every account that matters, and few others, without a sum.
 _AGING_CANDIDATES: Final = text(
     """
-    SELECT a.acct_no, a.name, a.currency_code FROM account_balance AS b JOIN account AS a USING (client_no,
-    acct_no) WHERE b.client_no = :client_no AND b.acct_no > :after AND (b.balance > 0 OR (b.balance < 0 AND
-    :with_credit) OR EXISTS (SELECT FROM acct_transaction AS t WHERE t.client_no = b.client_no AND t.acct_no
-    = b.acct_no AND t.effective_date > :as_of)) ORDER BY b.acct_no LIMIT :limit
+    SELECT a.acct_no, a.name, a.currency_code
+      FROM account_balance AS b
+      JOIN account AS a USING (client_no, acct_no)
+     WHERE b.client_no = :client_no
+       AND b.acct_no > :after
+       AND (
+           b.balance > 0
+           OR (b.balance < 0 AND :with_credit)
+           OR EXISTS (
+              SELECT
+                FROM acct_transaction AS t
+               WHERE t.client_no = b.client_no
+                 AND t.acct_no = b.acct_no
+                 AND t.effective_date > :as_of
+              )
+           )
+     ORDER BY b.acct_no
+     LIMIT :limit
     """
 )
 

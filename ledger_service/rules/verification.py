@@ -1,9 +1,8 @@
 """What a full check of a client's books looks for, and how what it read is judged.
 
 The checks together prove what the one posting path promises. Where one promise follows from others it has
-no check of
-its own: an account's balance is that of its plan instances and its own, because each stored balance is the
-    sum of its transactions, and each transaction is on a plan instance of its account.
+no check of its own: an account's balance is that of its plan instances and its own, because each stored
+balance is the sum of its transactions, and each transaction is on a plan instance of its account.
 """
 
 from bisect import bisect_left, bisect_right
