@@ -27,7 +27,7 @@ class BatchSettings(ServiceSettings):
     transient_seconds: Annotated[float, Field(ge=0)] = 600.0
     """How long a session waits for what can't be reached before it ends in Error."""
     losses_allowed: Annotated[int, Field(ge=1)] = 3
-    """How many workers a chunk may take down before it is split."""
+    """How many workers a chunk may take down before it is split. With 1 every chunk is worked alone."""
 
     ledger_target: str | None = None
     """host:port of the ledger service."""

@@ -66,6 +66,18 @@ _CLAIM: Final = text(""" WITH running AS ( SELECT client_no, session_no FROM bat
 """).bindparams(running=_CODES["running"], claimed=_CODES["claimed"], pending=_CODES["pending"])
 
 
+async def losses(connection: AsyncConnection, ticket: ChunkTicket) -> int:
+    """How many workers a chunk has taken down. It changes with the epoch only, so a ticket may rely on it."""
+    return int(await connection.scalar(_LOSSES, _of_chunk(ticket)) or 0)
+
+
+_LOSSES: Final = text("""
+    SELECT losses
+      FROM batch_chunk
+     WHERE client_no = :client_no AND session_no = :session_no AND chunk_no = :chunk_no
+""")
+
+
 async def keep(
     connection: AsyncConnection, tickets: Sequence[ChunkTicket], lease: float
 ) -> dict[ChunkTicket, bool]:

@@ -19,11 +19,13 @@ from batch_service.chunks import ChunkTicket, Claim
 from batch_service.delivery import ChunkDelivery
 from batch_service.processes.contract import ProcessContext, ProcessFault
 from batch_service.processes.registry import ProcessRegistry, ProcessResources
+from batch_service.rules.splitting import is_worked_alone
 from batch_service.sessions import Session
 from batch_service.settings import BatchSettings
 from batch_service.steps import Interrupted, StepRun, is_transient, run_step
 from batch_service.store_chunks import LeaseLostError
 from batch_service.unit_of_work import UnitsOfWork
+from batch_service.work_room import WorkRoom
 
 _log = structlog.get_logger()
 
@@ -64,6 +66,8 @@ class Worker:
         self._name = name
         self._actor = f"batch:{name}"
         self._held: dict[ChunkTicket, _Held] = {}
+        self._room = WorkRoom()
+        self._stopping = False
 
     async def run(self) -> None:
         """Work until `stop`; then finish what is claimed, for at most `drain_seconds`, and give back the
@@ -79,21 +83,32 @@ class Worker:
 
     def stop(self) -> None:
         """Take no more chunks. Those that are not done in time are given back."""
+        self._stopping = True
         self._delivery.stop()
         asyncio.get_running_loop().call_later(self._settings.drain_seconds, self._cancel_all)
 
     async def _take(self, ticket: ChunkTicket) -> None:
         """Claim a chunk and work it, whatever comes of it; never raises."""
         try:
+            async with self._units.read() as connection:
+                losses = await store_chunks.losses(connection, ticket)
+        except Exception:  # noqa: BLE001  # it is delivered again
+            _log.exception("a chunk could not be looked at now", session_no=ticket.session_no)
+            return
+        async with self._room.entered(alone=is_worked_alone(losses, self._settings.losses_allowed)):
+            claim = None if self._stopping else await self._claim(ticket)
+            if claim is not None:
+                await self._hold(claim)
+
+    async def _claim(self, ticket: ChunkTicket) -> Claim | None:
+        try:
             async with self._units.begin() as unit:
-                claim = await store_chunks.claim(
+                return await store_chunks.claim(
                     unit.connection, ticket, self._name, self._settings.lease_seconds
                 )
         except Exception:  # noqa: BLE001  # nothing is claimed, or its lease runs out
             _log.exception("a chunk could not be claimed now", session_no=ticket.session_no)
-            return
-        if claim is not None:
-            await self._hold(claim)
+            return None
 
     async def _hold(self, claim: Claim) -> None:
         task = asyncio.create_task(self._work(claim), name=f"chunk {claim.ticket}")

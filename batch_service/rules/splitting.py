@@ -3,6 +3,9 @@
 A worker that dies may be nobody's fault (a deployment, a power cut) or a record's (its payload exhausts the
 memory). So a chunk gets several tries before it is halved; its halves, already under suspicion, are halved
 again at the next loss, and a record that is alone gets all the tries once more before it is given up.
+
+A worker works several chunks at once, and takes all of them down with it. So the try whose loss would decide
+about a chunk is made while its worker does nothing else: what is lost then is lost to the chunk itself.
 """
 
 from dataclasses import dataclass
@@ -30,6 +33,11 @@ def decide_rescue(chunk: LostChunk, losses_allowed: int) -> Rescue:
     if chunk.losses < losses_allowed:
         return Rescue.AGAIN
     return Rescue.SPLIT if chunk.records > 1 else Rescue.GIVE_UP
+
+
+def is_worked_alone(losses: int, losses_allowed: int) -> bool:
+    """Whether the next loss decides about a chunk with so many losses, so that no other may share it."""
+    return losses + 1 >= losses_allowed
 
 
 def split_sizes(records: int) -> tuple[int, int]:

@@ -87,6 +87,15 @@ async def test_a_record_that_kills_every_worker_fails_alone(workerless: Stage) -
 
 
 @pytest.mark.slow
+async def test_a_record_that_kills_every_worker_does_not_take_its_neighbours_along(workerless: Stage) -> None:
+    """What shares a process with the poison loses its lease each time too, and is not to blame."""
+    await workerless.records("first", [Deed.SLOW] * 8 + [Deed.KILL] + [Deed.SLOW] * 11)
+    session = await workerless.run("first")
+    ended = await supervised(workerless, session.session_no, chunks_at_once=4)
+    assert (ended.records_ok, ended.records_failed) == (19, 1)
+
+
+@pytest.mark.slow
 async def test_a_set_up_that_kills_every_worker_ends_the_session_in_error(workerless: Stage) -> None:
     await workerless.step("first", "prepare", Deed.KILL)
     session = await workerless.run("first")
@@ -95,14 +104,14 @@ async def test_a_set_up_that_kills_every_worker_ends_the_session_in_error(worker
     assert "took its worker down 3 times" in ended.message
 
 
-async def supervised(stage: Stage, session_no: int) -> batch_pb2.BatchSession:
-    """The session when it has ended, with one worker kept alive until then."""
-    worker = stage.start_worker(TALLYBOOK_BATCH_WORKERS="1")
+async def supervised(stage: Stage, session_no: int, *, chunks_at_once: int = 1) -> batch_pb2.BatchSession:
+    """The session when it has ended, with one worker process kept alive until then."""
+    worker = stage.start_worker(TALLYBOOK_BATCH_WORKERS=str(chunks_at_once))
 
     async def has_ended() -> bool:
         nonlocal worker
         if worker.poll() is not None:
-            worker = stage.start_worker(TALLYBOOK_BATCH_WORKERS="1")
+            worker = stage.start_worker(TALLYBOOK_BATCH_WORKERS=str(chunks_at_once))
         return (await stage.session(session_no)).status in ENDED
 
     await until(has_ended, seconds=100)
