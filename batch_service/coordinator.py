@@ -1,15 +1,14 @@
 """Starts sessions when what they depend on has ended, and rescues what a lost worker left behind. Always on.
 
 Every process of the batch service runs one; any number of them may run at once. What it does follows from
-the tables
-alone: it is told of changes in its own process, so that a session starts at once, and the sweep finds the
-rest.
+the tables alone: it is told of changes in its own process, so that a session starts at once, and the sweep
+finds the rest.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import structlog
@@ -88,12 +87,16 @@ class Coordinator:
                     changed = changed or decided.status is not BatchStatus.NEW
 
     async def sweep(self) -> None:
-        """Rescue expired leases, deliver what was not delivered, look at whoever has a New session."""
+        """Rescue expired leases, deliver what was not delivered, look at whoever has a New session.
+
+        What can't be rescued or started holds up no other (rule 28): it is tried again by the next sweep.
+        """
         async with self._units.read() as connection:
             expired = await store_chunks.expired_leases(connection, _SWEEP_LIMIT)
             clients = await store_sessions.clients_with_new_sessions(connection)
         for ticket in expired:
-            await self._rescue(ticket)
+            with _logged("a lost chunk could not be rescued now", chunk=ticket):
+                await self._rescue(ticket)
         async with self._units.begin() as unit:
             unit.deliver(
                 await store_chunks.due_deliveries(
@@ -101,6 +104,10 @@ class Coordinator:
                 )
             )
         for client_no in clients:
+            await self._start_if_possible(client_no)
+
+    async def _start_if_possible(self, client_no: int) -> None:
+        with _logged("sessions could not be started now", client_no=client_no):
             await self.start_ready_sessions(client_no)
 
     async def _decide(self, unit: UnitOfWork, session: Session, running: dict[str, Session]) -> Session:
@@ -187,19 +194,22 @@ class Coordinator:
             await self._wanted.wait()
             self._wanted.clear()
             while self._clients:
-                client_no = self._clients.pop()
-                try:
-                    await self.start_ready_sessions(client_no)
-                except Exception:  # noqa: BLE001  # the sweep comes back to it, other clients don't wait
-                    _log.exception("sessions could not be started now", client_no=client_no)
+                await self._start_if_possible(self._clients.pop())
 
     async def _keep_sweeping(self) -> None:
         while True:
-            try:
+            with _logged("the sweep failed, it is tried again"):
                 await self.sweep()
-            except Exception:  # noqa: BLE001  # rescue is always on: the next sweep tries again
-                _log.exception("the sweep failed, it is tried again")
             await asyncio.sleep(self._settings.sweep_seconds)
+
+
+@contextmanager
+def _logged(message: str, **facts: object) -> Iterator[None]:
+    """Let nothing of the block out but into the log: rescue is always on, and the next sweep tries again."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001  # whatever it is
+        _log.exception(message, **facts)
 
 
 async def _fail_record(unit: UnitOfWork, lost: ExpiredLease) -> None:
