@@ -97,8 +97,11 @@ def decide(
     """What is to be done with an account on a business date.
 
     Steps whose days were missed are all taken, in order, each once in a cycle. `overdue` is None for an
-    account that owes nothing. A client without steps has no dunning: whoever is in it leaves.
+    account that owes nothing. A client without steps has no dunning: whoever is in it leaves. A late run for
+    a day before the cycle began knows nothing of what is overdue in it: it lets the account be.
     """
+    if position is not None and business_date < position.entered_on:
+        return TakeSteps(position, ())
     days = overdue.days_past_due(business_date) if overdue is not None else 0
     if days == 0 or not steps:
         return StayOutside() if position is None else LeaveDunning()

@@ -124,3 +124,9 @@ def test_steps_that_make_no_sense_are_named(steps: list[DunningStep], fault: str
 def test_good_steps_have_no_fault() -> None:
     assert fault_of(STEPS) is None
     assert fault_of([]) is None
+
+
+@pytest.mark.parametrize("overdue", [None, OWES])
+def test_a_late_run_for_a_day_before_the_cycle_began_changes_nothing(overdue: Overdue | None) -> None:
+    position = DunningPosition(day(5), 1, day(5))
+    assert decide(STEPS, position, overdue, day(2)) == TakeSteps(position, ())
