@@ -3,7 +3,8 @@
 Choices: one tax line on the sum of all charge lines, before credits, since a credit or coupon is the
 seller's own and does not lower the price that was agreed; lines of zero are left out; an invoice without
 lines is not made, and the plan moves on all the same. Days on which the plan was suspended or cancelled are
-not charged; days that were billed in advance are not given back.
+not charged; days that were billed in advance are not given back. In advance the price is that of the bill date;
+in arrears each day costs the price of its day, as it was when the customer was served.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final
 
 from batch_service.rules.billing_periods import (
@@ -24,7 +25,7 @@ from batch_service.rules.billing_periods import (
     position_from,
     served_days,
 )
-from batch_service.rules.proration import percent_of, prorate
+from batch_service.rules.proration import percent_of, prorate, round_half_up
 from service_kit.money import Money
 
 
@@ -186,9 +187,9 @@ def compose(plan: BilledPlan, pending: Sequence[PendingLine]) -> InvoiceComposit
     )
 
 
-def price_on(plan: BilledPlan, bill_date: date) -> Money:
-    """The price that an invoice due on `bill_date` bills, also when it is made after the price changed."""
-    later = [former for former in plan.former_prices if former.until > bill_date]
+def price_on(plan: BilledPlan, day: date) -> Money:
+    """The price of a full period that is valid on `day`, also when it was changed since."""
+    later = [former for former in plan.former_prices if former.until > day]
     return min(later, key=lambda former: former.until).price if later else plan.price
 
 
@@ -202,13 +203,25 @@ def after(plan: BilledPlan, composition: InvoiceComposition) -> BilledPlan | Non
 
 def _recurring_line(plan: BilledPlan, period: DayRange) -> InvoiceLine:
     served = served_days(period, plan.suspensions, plan.cancelled_on)
-    price = price_on(plan, plan.position.next_bill_date)
     covered = DayRange(served[0].first_day, served[-1].end) if served else period
     return InvoiceLine(
         _RECURRING_LINE[plan.timing],
         f"{plan.description} ({covered.first_day} to {covered.last_day})",
-        prorate(price, fraction_of_periods(plan.cycle, served)),
+        _recurring_amount(plan, served),
     )
+
+
+def _recurring_amount(plan: BilledPlan, served: Sequence[DayRange]) -> Money:
+    if plan.timing is BillingTiming.IN_ADVANCE:
+        price = price_on(plan, plan.position.next_bill_date)
+        return prorate(price, fraction_of_periods(plan.cycle, served))
+    changes = sorted({former.until for former in plan.former_prices})
+    exact = Fraction(0)
+    for first, end in pairwise((date.min, *changes, date.max)):
+        price = price_on(plan, first)
+        part = [days.overlap(DayRange(first, end)) for days in served]
+        exact += price.minor_units * fraction_of_periods(plan.cycle, part)
+    return Money(round_half_up(exact), plan.price.currency)
 
 
 def _tax_line(plan: BilledPlan, lines: Sequence[InvoiceLine]) -> InvoiceLine:

@@ -176,6 +176,20 @@ def test_the_first_of_two_later_prices_says_what_was_valid_before() -> None:
     assert amounts(invoice(plan("2026-01-01", former_prices=former)))[0][1] == 100
 
 
+@pytest.mark.parametrize(
+    ("new_from", "amount"), [("2026-02-01", 6200), ("2026-01-11", 4100), ("2026-01-01", 3100)]
+)
+def test_in_arrears_each_day_costs_the_price_of_its_day(new_from: str, amount: int) -> None:
+    changed = plan("2026-01-01", ARREARS, former_prices=(FormerPrice(d(new_from), usd(6200)),))
+    assert amounts(invoice(changed)) == [(LineType.RECURRING_ARREARS_CHARGE, amount)]
+
+
+def test_prices_of_one_day_that_replace_each_other_cost_nothing_in_arrears() -> None:
+    former = (FormerPrice(d("2026-01-11"), usd(6200)), FormerPrice(d("2026-01-11"), usd(9999)))
+    made = invoice(plan("2026-01-01", ARREARS, former_prices=former))
+    assert amounts(made) == [(LineType.RECURRING_ARREARS_CHARGE, 2000 + 2100)]
+
+
 def test_a_suspension_is_not_charged_once_it_is_over() -> None:
     suspended = DayRange(d("2025-12-20"), d("2026-01-12"))
     made = invoice(plan("2026-01-01", suspensions=(suspended,)))
