@@ -83,18 +83,19 @@ class Collector:
             known = await store_payments.attempts_for(connection, client_no, [order.fact for order in orders])
             methods = await store_payments.find_methods(connection, client_no, acct_nos)
         resent = [
-            _again(attempt, balances.get(attempt.acct_no))
+            _again(attempt, methods.get(attempt.acct_no), balances.get(attempt.acct_no))
             for attempt in absent
             if attempt.acct_no in still_open
         ]
+        lapsed = {attempt.acct_no for attempt in resent if attempt.status is AttemptStatus.LAPSED}
         new = [
             attempt
             for order in orders
-            if order.acct_no not in still_open
+            if (order.acct_no not in still_open or order.acct_no in lapsed)
             and (attempt := _attempt_for(order, methods, known, balances.get(order.acct_no))) is not None
         ]
         refusals |= await self._send(client_no, resent, new)
-        outcomes = await self._outcomes(client_no, orders, refusals)
+        outcomes = await self._outcomes(client_no, orders, resent, refusals)
         strangers = [acct_no for acct_no in acct_nos if acct_no not in balances]
         return outcomes | dict.fromkeys(strangers, _NOT_IN_THE_LEDGER)
 
@@ -172,18 +173,30 @@ class Collector:
         return refusals
 
     async def _outcomes(
-        self, client_no: int, orders: Sequence[CollectionOrder], refusals: dict[str, FailureReason]
+        self,
+        client_no: int,
+        orders: Sequence[CollectionOrder],
+        resent: Sequence[PaymentAttempt],
+        refusals: dict[str, FailureReason],
     ) -> dict[int, CollectionOutcome]:
-        """What the attempts say now: an open one of the account, else the latest for the fact."""
+        """What the attempts say now: an open one of the account, else the latest for the fact, else the one
+        of an earlier day that was sent again.
+        """
+        facts = [order.fact for order in orders]
+        resent_facts = {attempt.acct_no: attempt.fact for attempt in resent}
         async with self._engine.connect() as connection:
             acct_nos = [order.acct_no for order in orders]
             still_open = {
                 attempt.acct_no: attempt
                 for attempt in await store_payments.open_attempts(connection, client_no, acct_nos)
             }
-            known = await store_payments.attempts_for(connection, client_no, [order.fact for order in orders])
+            known = await store_payments.attempts_for(connection, client_no, [*facts, *resent_facts.values()])
         return {
-            order.acct_no: _outcome(still_open.get(order.acct_no), known.get(order.fact, []), refusals)
+            order.acct_no: _outcome(
+                still_open.get(order.acct_no),
+                known.get(order.fact) or known.get(resent_facts.get(order.acct_no, ""), []),
+                refusals,
+            )
             for order in orders
         }
 
@@ -232,10 +245,13 @@ def _attempt_for(
     )
 
 
-def _again(attempt: PaymentAttempt, balance: Money | None) -> PaymentAttempt:
-    """An attempt that never arrived took nothing: it is for what is due now, and lapses when nothing is."""
+def _again(attempt: PaymentAttempt, method: PaymentMethod | None, balance: Money | None) -> PaymentAttempt:
+    """An attempt that never arrived took nothing: it is for what is due now, by the method that it was for.
+    It lapses when nothing is due, or when the account pays in another way by now.
+    """
     due = amount_to_collect(balance) if balance is not None else None
-    if due is None:
+    unchanged = method is not None and method.collectable and method.version == attempt.method_version
+    if due is None or not unchanged:
         return replace(attempt, status=AttemptStatus.LAPSED)
     return replace(attempt, amount=due, status=AttemptStatus.NEW)
 

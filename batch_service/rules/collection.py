@@ -36,7 +36,7 @@ class AttemptStatus(IntEnum):
     REFUSED = 8
     """The gateway did not take the request: its own fault or ours, no money was taken."""
     LAPSED = 9
-    """It never arrived at the gateway, and there is nothing to collect any more."""
+    """It never arrived at the gateway, and there is nothing to collect any more, or not in this way."""
 
 
 UNRESOLVED: Final = frozenset({AttemptStatus.NEW, AttemptStatus.UNKNOWN, AttemptStatus.PENDING})

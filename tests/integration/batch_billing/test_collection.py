@@ -10,6 +10,7 @@ from batch_service import store_payments
 from batch_service.gateway_client import Gateway
 from batch_service.ledger_client import Ledger
 from batch_service.processes.contract import ProcessFault
+from batch_service.rules.collection import AttemptStatus
 from tallybook.batch.v1 import billing_setup_pb2 as setup
 from tests.integration.batch_billing.books import OpenedAccount
 from tests.integration.batch_billing.conftest import NewNight
@@ -20,6 +21,7 @@ DAY = "2026-01-01"
 NEXT_DAY = "2026-01-02"
 PAID = (3, 3100, DAY)
 OWED = (9, 3100, DAY)
+LAPSED, POSTED = AttemptStatus.LAPSED, AttemptStatus.POSTED
 
 STEPS: list[tuple[ModuleType | type, list[str]]] = [
     (store_payments, ["open_attempts", "add_attempts", "save_attempts"]),
@@ -147,6 +149,41 @@ async def test_a_lost_charge_whose_account_was_paid_otherwise_is_given_up(night:
     assert await night.reasons("billing_manager", NEXT_DAY) == [""]
     assert await night.books.balance(account) == 0
     assert await money_taken(night) == 0
+
+
+async def test_a_lost_charge_is_not_sent_again_to_a_method_that_was_replaced(night: Night) -> None:
+    account = await owing_with(night, "tok_lost")
+    await night.run("billing_manager", DAY)
+    await pays_with(night, account, "tok_approve")
+    assert await night.reasons("billing_manager", NEXT_DAY) == [""]
+    assert await night.books.transactions(account) == [OWED, (3, 3100, NEXT_DAY)]
+    tokens = await night.admin.fetch(
+        "SELECT payment_token, status FROM payment_attempt WHERE client_no = $1 ORDER BY business_date",
+        night.client_no,
+    )
+    assert [tuple(row) for row in tokens] == [("tok_lost", LAPSED), ("tok_approve", POSTED)]
+
+
+async def test_a_lost_charge_is_given_up_when_the_account_pays_by_check_from_now_on(night: Night) -> None:
+    account = await owing_with(night, "tok_lost")
+    await night.run("billing_manager", DAY)
+    await night.caller.set_methods(
+        setup.PaymentMethod(acct_no=account.acct_no, kind=setup.ACCOUNT_PAYMENT_KIND_EXTERNAL)
+    )
+    assert await night.reasons("billing_manager", NEXT_DAY) == [""]
+    assert await night.run("billing_manager", NEXT_DAY) == {}
+
+
+async def test_a_charge_that_is_sent_again_and_declined_fails_the_record_of_that_day(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await owing_with(night, "tok_soft_decline")
+    scissors = Scissors(1)  # the attempt is stored, the gateway never hears of it
+    with monkeypatch.context() as patches:
+        scissors.watch(patches, Gateway, ["charge"])
+        with pytest.raises(CutOffError):
+            await night.run("billing_manager", DAY)
+    assert await night.reasons("billing_manager", NEXT_DAY) == ["PAYMENT_DECLINED_SOFT"]
 
 
 async def test_a_pending_charge_is_asked_for_by_the_next_run_before_anything_new(night: Night) -> None:
