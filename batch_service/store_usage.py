@@ -53,10 +53,10 @@ _PLAN_INSTANCES_TO_PREPARE: Final = """
         SELECT plan_instance_no FROM usage_record
         WHERE client_no = $1 AND pending_line_no IS NULL AND used_at < $3
     )
-    SELECT plan_instance_no, coalesce(plan.acct_no, 0) AS acct_no
-    FROM due LEFT JOIN recurring_plan AS plan USING (plan_instance_no)
-    WHERE plan.client_no IS NULL OR plan.client_no = $1
-    ORDER BY plan_instance_no
+    SELECT due.plan_instance_no, coalesce(plan.acct_no, 0) AS acct_no
+    FROM due LEFT JOIN recurring_plan AS plan
+      ON plan.client_no = $1 AND plan.plan_instance_no = due.plan_instance_no
+    ORDER BY due.plan_instance_no
 """
 
 # The rows stay locked until they are marked: usage that comes meanwhile is of the next run.
