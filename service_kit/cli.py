@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from service_kit import migrations
 from service_kit.database import DatabaseUnavailableError, what_it_said
 from service_kit.logs import configure_logs
-from service_kit.server import EX_UNAVAILABLE, ServiceDefinition, StartError, check_configuration, run
+from service_kit.server import EX_UNAVAILABLE, ServiceDefinition, check_configuration, run
 from service_kit.settings import EX_CONFIG, ServiceSettings, SettingsError
+from service_kit.start_error import StartError
 
 SettingsType = TypeVar("SettingsType", bound=ServiceSettings)
 Servicers = TypeVar("Servicers")

@@ -1,8 +1,8 @@
 """python -m service_kit.development_credentials: TLS and tokens for services on a network, in one command.
 
 For docker-compose and for trying Tallybook beyond loopback. It writes a certificate authority, a certificate
-for each host, a key pair that signs tokens, and a token for each principal. Whoever has the directory can make
-tokens: in production an identity provider signs, and the services know its public key only.
+for each host, a key pair that signs tokens, and a token for each principal. Whoever has the directory can
+make tokens: in production an identity provider signs, and the services know its public key only.
 """
 
 import argparse

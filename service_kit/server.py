@@ -4,19 +4,15 @@ import asyncio
 import gc
 import os
 import signal
-import socket
-import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, Generic, TypeVar, cast
 
 import asyncpg
 import grpc
-import prometheus_client
 import structlog
 import uvloop
 from google.protobuf import descriptor_pool
@@ -34,8 +30,10 @@ from service_kit.authorisation import (
 )
 from service_kit.calls import CallInterceptor, Method
 from service_kit.database import DatabaseUnavailableError, create_engine, wait_for_database, what_it_said
+from service_kit.listening import bind, check_certificate, metrics_exported
 from service_kit.migrations import MigrationError, require_head
 from service_kit.settings import EX_CONFIG, ServiceSettings
+from service_kit.start_error import StartError
 
 SettingsType = TypeVar("SettingsType", bound=ServiceSettings)
 Servicers = TypeVar("Servicers")
@@ -43,7 +41,9 @@ Servicers = TypeVar("Servicers")
 _log = structlog.get_logger()
 
 EX_UNAVAILABLE: Final = 69
+"""sysexits.h: something that is needed can't be reached; starting again later may help."""
 EX_SOFTWARE: Final = 70
+"""sysexits.h: a fault of ours."""
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # Who watches the health of a server stays as long as the server.
@@ -83,15 +83,6 @@ class ServiceDefinition(Generic[SettingsType, Servicers]):
     lifespan: Callable[[SettingsType], AbstractAsyncContextManager[Servicers]]
     add_servicers: Callable[[Servicers, grpc.aio.Server], None]
     deadlines: Mapping[str, float | None] = field(default_factory=dict)
-
-
-class StartError(Exception):
-    """The server can't start; one line for each reason, and the exit status."""
-
-    def __init__(self, exit_status: int, *reasons: str) -> None:
-        super().__init__("\n".join(reasons))
-        self.exit_status = exit_status
-        self.reasons = reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +152,8 @@ async def running_server(
     interceptor = _interceptor(definition, settings)
     server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
     health = await _add_infrastructure(server, definition.grpc_services)
-    port = _bind(server, settings)
-    with _metrics(settings):
+    port = bind(server, settings)
+    with metrics_exported(settings):
         # It answers from now on: probes with NOT_SERVING, everybody else with SERVICE_STARTING.
         await server.start()
         try:
@@ -262,7 +253,7 @@ def check_configuration(
     try:
         definition.authorisation.check(definition.grpc_services, pool)
         if settings.tls_certificate_file is not None:
-            _check_certificate(settings)
+            check_certificate(settings)
         return _verifier(settings)
     except (AuthorisationError, KeyFileError) as fault:
         raise StartError(EX_CONFIG, str(fault)) from fault
@@ -305,18 +296,6 @@ def _verifier(settings: ServiceSettings) -> TokenVerifier | None:
         audience=settings.token_audience,
         algorithm=settings.token_algorithm,
     )
-
-
-def _check_certificate(settings: ServiceSettings) -> None:
-    """gRPC would say no more than that it could not bind; ssl says what is wrong with the files."""
-    assert settings.tls_certificate_file is not None
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            settings.tls_certificate_file, settings.tls_key_file
-        )
-    except (ssl.SSLError, OSError) as fault:
-        variables = f"{settings.variable('tls_certificate_file')}, {settings.variable('tls_key_file')}"
-        raise StartError(EX_CONFIG, f"{variables}: no certificate with its key: {fault}") from fault
 
 
 def _options(settings: ServiceSettings) -> list[tuple[str, int]]:
@@ -362,68 +341,6 @@ async def _set_health(
     status = statuses.SERVING if serving else statuses.NOT_SERVING
     for name in ("", *services):
         await health.set(name, status)
-
-
-def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"{host}:{settings.port}"
-    _check_address_is_free(settings)
-    try:
-        if settings.tls_certificate_file is None:
-            port = server.add_insecure_port(address)
-        else:
-            assert settings.tls_key_file is not None, "checked by serving_faults"
-            pair = (settings.tls_key_file.read_bytes(), settings.tls_certificate_file.read_bytes())
-            port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
-    except RuntimeError as fault:
-        raise StartError(
-            EX_CONFIG, f"{settings.variable('port')}: can't bind to {address}: {fault}"
-        ) from fault
-    if settings.port_file is not None:
-        _write_whole(settings.port_file, f"{port}\n")
-    return port
-
-
-def _check_address_is_free(settings: ServiceSettings) -> None:
-    """Fail in one line of our own: gRPC writes several, and an error without a cause."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as fault:
-        variables = f"{settings.variable('host')}, {settings.variable('port')}"
-        where = f"{settings.host}:{settings.port}"
-        raise StartError(EX_CONFIG, f"{variables}: can't listen on {where}: {fault.strerror}") from fault
-
-
-def _write_whole(file: Path, text: str) -> None:
-    """Who waits for the file must never read half of it."""
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    fresh.write_text(text)
-    fresh.replace(file)
-
-
-@contextmanager
-def _metrics(settings: ServiceSettings) -> Iterator[None]:
-    if not settings.metrics_port:
-        yield
-        return
-    try:
-        exporter, thread = prometheus_client.start_http_server(settings.metrics_port, addr=settings.host)
-    except OSError as fault:
-        variable = settings.variable("metrics_port")
-        raise StartError(
-            EX_CONFIG, f"{variable}: can't listen on {settings.metrics_port}: {fault}"
-        ) from fault
-    try:
-        yield
-    finally:
-        exporter.shutdown()
-        exporter.server_close()
-        thread.join()
 
 
 async def _prepare_database(
