@@ -496,6 +496,17 @@ def amount_out_of_range(acct_no: int) -> DomainError:
     )
 
 
+def sum_out_of_range(currency: str) -> DomainError:
+    """What is asked for comes to more than 64 bits."""
+    return DomainError(
+        ErrorKind.OUT_OF_RANGE,
+        SharedReason.AMOUNT_OUT_OF_RANGE,
+        f"a sum in {currency} does not fit in 64 bits of minor units: ask for a shorter period, or for the"
+        " transactions themselves",
+        metadata={"currency_code": currency},
+    )
+
+
 # ------------------------------------------------------------------------------------------------- the call
 
 

@@ -1,5 +1,6 @@
 """The reading half of AccountService."""
 
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -7,6 +8,8 @@ import grpc
 from ledger_service.account_reader import AccountReader
 from ledger_service.aging import AccountAging, AgingQuery
 from ledger_service.rules.statements import Statement
+from ledger_service.servicers.money_contract import sum_to_proto
+from ledger_service.servicers.texts import storable
 from ledger_service.servicers.transaction_contract import transaction_to_proto
 from ledger_service.store_reads import Account, AccountBalances
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
@@ -30,7 +33,8 @@ class AccountReads(account_pb2_grpc.AccountServiceServicer):
     ) -> account_pb2.GetAccountResponse:
         """By the one of its identifiers that is given."""
         if request.external_id:
-            account = await self._reader.account_by_external_id(request.client_no, request.external_id)
+            external_id = storable(request.external_id, "external_id")
+            account = await self._reader.account_by_external_id(request.client_no, external_id)
         else:
             account = await self._reader.account(request.client_no, request.acct_no)
         return account_pb2.GetAccountResponse(account=account_to_proto(account))
@@ -128,8 +132,7 @@ def account_to_proto(account: Account) -> account_pb2.Account:
 
 
 def _balances_to_proto(balances: AccountBalances) -> account_pb2.GetBalanceResponse:
-    def money(minor_units: int) -> Money:
-        return Money(currency_code=balances.currency_code, minor_units=minor_units)
+    money = partial(sum_to_proto, balances.currency_code)
 
     return account_pb2.GetBalanceResponse(
         balance=money(balances.balance),
@@ -146,8 +149,7 @@ def _balances_to_proto(balances: AccountBalances) -> account_pb2.GetBalanceRespo
 
 
 def _statement_to_proto(account: Account, statement: Statement) -> account_pb2.GetStatementResponse:
-    def money(minor_units: int) -> Money:
-        return Money(currency_code=account.currency_code, minor_units=minor_units)
+    money = partial(sum_to_proto, account.currency_code)
 
     return account_pb2.GetStatementResponse(
         account=account_to_proto(account),
@@ -168,8 +170,7 @@ def _statement_to_proto(account: Account, statement: Statement) -> account_pb2.G
 
 
 def _aging_to_proto(listed: AccountAging) -> account_pb2.AccountAging:
-    def money(minor_units: int) -> Money:
-        return Money(currency_code=listed.account.currency_code, minor_units=minor_units)
+    money = partial(sum_to_proto, listed.account.currency_code)
 
     aging = listed.aging
     return account_pb2.AccountAging(

@@ -10,6 +10,7 @@ from ledger_service.rules.commit_groups import Accepted
 from ledger_service.rules.postings import AccountOpening, PlanInstanceOpening
 from ledger_service.servicers.account_reads import AccountReads, account_to_proto
 from ledger_service.servicers.posting_calls import PostingCalls
+from ledger_service.servicers.texts import storable
 from ledger_service.servicers.transaction_contract import transaction_to_proto
 from ledger_service.store_reads import Account, PlanInstance
 from service_kit.money import exponent_of
@@ -31,12 +32,12 @@ class AccountServicer(AccountReads):
         """With its plan instances and, where there is an opening balance, its balance forward."""
         opening = AccountOpening(
             client_no=request.client_no,
-            external_id=_text(request.external_id, "external_id"),
-            name=_text(request.name, "name"),
+            external_id=storable(request.external_id, "external_id"),
+            name=storable(request.name, "name"),
             currency=request.currency_code,
             payment_term_days=request.payment_term_days,
             plan_instance_names=tuple(
-                _text(name, f"plan_instance_names[{place}]")
+                storable(name, f"plan_instance_names[{place}]")
                 for place, name in enumerate(request.plan_instance_names)
             ),
             opening_balance=_opening_balance(request),
@@ -56,7 +57,7 @@ class AccountServicer(AccountReads):
         self, request: account_pb2.CreatePlanInstanceRequest, context: Context
     ) -> account_pb2.CreatePlanInstanceResponse:
         """On an account that exists."""
-        opening = PlanInstanceOpening(request.client_no, request.acct_no, _text(request.name, "name"))
+        opening = PlanInstanceOpening(request.client_no, request.acct_no, storable(request.name, "name"))
 
         def answer(accepted: Accepted) -> account_pb2.CreatePlanInstanceResponse:
             return account_pb2.CreatePlanInstanceResponse(
@@ -93,9 +94,3 @@ def _opened(opening: AccountOpening, accepted: Accepted) -> Account:
         created_at=accepted.created_at,
         plan_instances=tuple(PlanInstance(number, name) for number, name in plan_instances),
     )
-
-
-def _text(text: str, field: str) -> str:
-    if "\0" in text:
-        raise refusals.text_with_nul(field)
-    return text

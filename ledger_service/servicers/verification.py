@@ -2,15 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
 
 from ledger_service.rules.trial_balance import TrialBalance
 from ledger_service.rules.verification import Finding, Progress
+from ledger_service.servicers.money_contract import sum_to_proto
 from ledger_service.verification import LedgerVerifier, Part
 from tallybook.ledger.v1 import verification_pb2, verification_pb2_grpc
-from tallybook.type.v1.money_pb2 import Money
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -67,8 +68,7 @@ def _part_to_proto(part: Part) -> verification_pb2.VerifyLedgerResponse:
 
 
 def _trial_balance_to_proto(trial_balance: TrialBalance) -> verification_pb2.TrialBalance:
-    def money(minor_units: int) -> Money:
-        return Money(currency_code=trial_balance.currency_code, minor_units=minor_units)
+    money = partial(sum_to_proto, trial_balance.currency_code)
 
     return verification_pb2.TrialBalance(
         currency_code=trial_balance.currency_code,
