@@ -39,6 +39,7 @@ _TRACE_ID_KEY: Final = "x-trace-id"
 _STREAMING: Final = {False: "unary", True: "stream"}
 
 
+# These two are told, never raised: an error that is raised twice keeps the frames of both times.
 _STOPPING_ERROR: Final = DomainError(
     ErrorKind.UNAVAILABLE,
     SharedReason.SERVICE_STOPPING,
@@ -49,13 +50,6 @@ _TOO_LATE: Final = DomainError(
     ErrorKind.DEADLINE_EXCEEDED,
     SharedReason.DEADLINE_EXCEEDED,
     "the call took longer than this server allows without a deadline: set a deadline, or ask for less",
-)
-
-_UNREADABLE: Final = DomainError(
-    ErrorKind.INVALID_ARGUMENT,
-    SharedReason.INVALID_REQUEST,
-    "the bytes of the request are not the message that this method takes: text must be UTF-8, and both sides"
-    " must have the same contract",
 )
 
 
@@ -238,7 +232,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _admit(self, method: Method, call: CallRecord, request: Message | None) -> None:
         if request is None:
-            raise _UNREADABLE
+            raise DomainError(
+                ErrorKind.INVALID_ARGUMENT,
+                SharedReason.INVALID_REQUEST,
+                "the bytes of the request are not the message that this method takes: text must be UTF-8, and"
+                " both sides must have the same contract",
+            )
         if method.rule.public:
             return
         if method.request_id_of is not None:
