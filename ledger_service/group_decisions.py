@@ -13,7 +13,7 @@ from ledger_service.requests import FirstAnswer, Outcome, PostingRequest, Reques
 from ledger_service.rules import refusals
 from ledger_service.rules.books import Books
 from ledger_service.rules.commit_groups import Accepted
-from ledger_service.rules.decisions import Order, decide
+from ledger_service.rules.decisions import decide
 from ledger_service.rules.documents import Document
 from ledger_service.rules.postings import UnnumberedInvoiceExistsError
 from service_kit.errors import DomainError
@@ -111,12 +111,17 @@ class GroupDecisions:
         with self.books.all_or_nothing() if together else nullcontext():
             for place, order in enumerate(request.orders):
                 try:
-                    outcome = self._known_outcome(request, order, documents)
-                    if outcome is None:
-                        outcome = Accepted(request.client_no, request.actor, decide(order, self.books))
-                        fresh.append(outcome)
-                        self._remember(request, order, outcome, documents)
-                    outcomes.append(outcome)
+                    if isinstance(order, Document) and order.request_id:
+                        known = self._known_outcome(request, order, documents)
+                        if known is not None:
+                            outcomes.append(known)
+                            continue
+                    accepted = Accepted(request.client_no, request.actor, decide(order, self.books))
+                    fresh.append(accepted)
+                    outcomes.append(accepted)
+                    if isinstance(order, Document) and order.request_id:
+                        key = request.document_key(order)
+                        documents[key] = _KeyedDocument(request, order.fingerprint, accepted)
                 except UnnumberedInvoiceExistsError as refusal:
                     if request.all_or_nothing:
                         raise
@@ -130,22 +135,13 @@ class GroupDecisions:
         return Decided(request, outcomes)
 
     def _known_outcome(
-        self, request: PostingRequest, order: Order, documents: _KeyedDocuments
+        self, request: PostingRequest, document: Document, fresh: _KeyedDocuments
     ) -> Outcome | None:
         """What became of the document with this key before, in whatever group or request that was."""
-        if not isinstance(order, Document) or not order.request_id:
-            return None
-        key = request.document_key(order)
-        known = self.known.get(key) or documents.get(key) or self._documents.get(key)
+        key = request.document_key(document)
+        known = self.known.get(key) or fresh.get(key) or self._documents.get(key)
         if known is None:
             return None
-        if known.fingerprint != order.fingerprint:
-            raise refusals.request_id_reused(order.request_id)
+        if known.fingerprint != document.fingerprint:
+            raise refusals.request_id_reused(document.request_id)
         return known if isinstance(known, FirstAnswer) else known.accepted
-
-    def _remember(
-        self, request: PostingRequest, order: Order, accepted: Accepted, documents: _KeyedDocuments
-    ) -> None:
-        if isinstance(order, Document) and order.request_id:
-            key = request.document_key(order)
-            documents[key] = _KeyedDocument(request, order.fingerprint, accepted)

@@ -232,9 +232,17 @@ class Poster:
         numbers = await store_groups.reserve_numbers(connection, numbers_needed(accepted))
         # Under the locks: so of one account, later numbers have later times.
         group = lay_out(accepted, numbers, self._clock.now())
-        keys = [(*row, group.created_at) for row in decisions.key_rows()]
-        await store_groups.write_group(connection, group, keys)
-        await outbox.append(connection, events_of(group, accepted))
+        writing = asyncio.create_task(store_groups.write_rows(connection, group))
+        try:
+            # The answers are made while the database takes the rows.
+            await asyncio.sleep(0)
+            keys = [(*row, group.created_at) for row in decisions.key_rows()]
+            events = events_of(group, accepted)
+        finally:
+            await writing
+        await store_groups.write_keys(connection, keys)
+        await store_groups.write_marks_and_balances(connection, group)
+        await outbox.append(connection, events)
         _GROUPS.inc()
         _TRANSACTIONS.inc(len(group.transactions))
 

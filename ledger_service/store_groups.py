@@ -73,8 +73,8 @@ async def reserve_numbers(connection: RawConnection, needed: Mapping[str, int]) 
     return dict(zip(names, firsts, strict=True))
 
 
-async def write_group(connection: RawConnection, group: CommitGroup, keys: Sequence[Row]) -> None:
-    """Write the group and the request keys that it answers."""
+async def write_rows(connection: RawConnection, group: CommitGroup) -> None:
+    """Write what the group appends."""
     await _copy(connection, tables.account, group.accounts)
     await _copy(connection, tables.account_balance, group.account_balances)
     await _copy(connection, tables.plan_instance, group.plan_instances)
@@ -84,8 +84,18 @@ async def write_group(connection: RawConnection, group: CommitGroup, keys: Seque
         await _copy(connection, tables.SOURCE_TABLES[name], group.source_rows[name])
     await _copy(connection, tables.invoice, group.invoices)
     await _copy(connection, tables.invoice_void, group.invoice_voids)
-    # In the order of the keys: two groups that have two keys in common wait for each other at most once.
+
+
+async def write_keys(connection: RawConnection, keys: Sequence[Row]) -> None:
+    """Write the request keys that the group answers.
+
+    In the order of the keys: two groups that have two keys in common wait for each other at most once.
+    """
     await _copy(connection, tables.request_key, sorted(keys, key=lambda row: row[:3]))
+
+
+async def write_marks_and_balances(connection: RawConnection, group: CommitGroup) -> None:
+    """Write the mark of the group, with its digest, and what its transactions do to the balances."""
     if group.transactions:
         await _write_marks(connection, group)
         await _update_balances(connection, group)

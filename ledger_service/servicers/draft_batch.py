@@ -115,13 +115,13 @@ def _places_of_documents(messages: Sequence[ledger_pb2.TransactionDraft]) -> lis
     by_label: dict[str, list[int]] = {}
     for place, message in enumerate(messages):
         label = message.document
-        if label and label in by_label:
+        if not label:
+            documents.append([place])
+        elif label in by_label:
             by_label[label].append(place)
-            continue
-        places = [place]
-        documents.append(places)
-        if label:
-            by_label[label] = places
+        else:
+            by_label[label] = places = [place]
+            documents.append(places)
     return documents
 
 
@@ -132,7 +132,8 @@ def _document(
     for draft in drafts:
         check_draft(draft, roles)
     kind = document_kind(drafts)
-    keys = {message.request_id for message in messages} - {""}
+    keys = {message.request_id for message in messages}
+    keys.discard("")
     if not keys:
         return Document(client_no, kind, drafts, roles)
     if len(keys) > 1:
