@@ -181,7 +181,7 @@ _SOURCES: Final[Mapping[int, Callable[[Row, int], Source]]] = MappingProxyType(
         4: lambda row, _: BalanceTransfer(row["from_acct_no"]),
         5: lambda row, _: BalanceTransfer(row["to_acct_no"]),
         6: lambda row, _: WriteOff(row["kind"], row["invoice_no"], row["expires_on"]),
-        8: lambda _, charge: RefundReversal(charge),
+        8: lambda row, charge: RefundReversal(charge, row["event_no"]),
         12: lambda row, payment: ElectronicRefund(payment, row["gateway_reference"]),
         13: lambda row, payment: CheckRefund(payment, row["check_number"]),
         14: lambda row, _: ExternalCharge(row["description"]),

@@ -251,15 +251,25 @@ def void_the_invoice(event_no: int, invoice_no: int) -> DomainError:
 
 
 def void_the_refund(event_no: int, refund_event_no: int) -> DomainError:
-    """A reversal goes with its refund: so does the void of the reversal, and of the charge that it
-    reverses.
-    """
+    """A reversal goes with its refund: so does its void."""
     return _precondition(
         "VOID_THE_REFUND",
-        f"transaction {event_no} is bound to the reversal of refund {refund_event_no}: void the refund",
+        f"transaction {event_no} is a reversal that goes with refund {refund_event_no}: void the refund",
         f"transaction/{refund_event_no}",
         event_no=event_no,
         refund_event_no=refund_event_no,
+    )
+
+
+def charge_reversed(event_no: int, reversal_event_no: int) -> DomainError:
+    """A charge whose reversal stands stays, or the reversal would reverse nothing."""
+    by = f" by {reversal_event_no}" if reversal_event_no else ""
+    return _precondition(
+        "VOID_THE_REFUND",
+        f"transaction {event_no} is reversed{by}, which goes with a refund: void that refund first",
+        f"transaction/{event_no}",
+        event_no=event_no,
+        reversal_event_no=reversal_event_no,
     )
 
 

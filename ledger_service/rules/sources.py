@@ -50,9 +50,12 @@ class WriteOff(NamedTuple):
 
 
 class RefundReversal(NamedTuple):
-    """Of 8, in refunds. The row is the refund's and is shared by all of its reversals."""
+    """Of 8, in refunds. The row is the refund's and is shared by all of its reversals. `refund_event_no`: the
+    refund, 0 as drafted.
+    """
 
     charge_event_no: int
+    refund_event_no: int = 0
 
 
 class ExternalCharge(NamedTuple):

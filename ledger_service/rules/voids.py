@@ -11,7 +11,7 @@ from ledger_service.rules.books import Books
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.postings import Decision, void_posting
-from ledger_service.rules.sources import InvoiceLine, InvoiceVoid, VoidOf
+from ledger_service.rules.sources import InvoiceLine, InvoiceVoid, RefundReversal, VoidOf
 from ledger_service.rules.transaction_types import ANY_VOID, TRANSACTION_TYPES, VoidRule
 from ledger_service.rules.transactions import Transaction
 
@@ -132,7 +132,7 @@ def _require_nothing_taken(target: Transaction, books: Books) -> None:
         if taking.code in REFUNDS:
             raise refusals.payment_refunded(target.event_no, taking.event_no)
         if taking.code == REVERSAL:
-            raise refusals.void_the_refund(target.event_no, taking.event_no)
+            raise refusals.charge_reversed(target.event_no, taking.event_no)
 
 
 def _nothing(_target: Transaction, _books: Books) -> tuple[Transaction, ...]:
@@ -150,7 +150,8 @@ def _refuse_invoice_line(target: Transaction) -> Exception:
 
 
 def _refuse_reversal(target: Transaction) -> Exception:
-    return refusals.void_the_refund(target.event_no, target.source_no)
+    assert isinstance(target.source, RefundReversal)
+    return refusals.void_the_refund(target.event_no, target.source.refund_event_no)
 
 
 def _refuse_memo_line(target: Transaction) -> Exception:

@@ -180,6 +180,24 @@ async def test_a_charge_with_a_standing_reversal_is_not_voided(ledger: Ledger) -
     await ledger.void(charge)
 
 
+async def test_the_refusal_to_void_what_goes_with_a_refund_names_the_right_transaction(
+    ledger: Ledger,
+) -> None:
+    acct = await ledger.account()
+    (charge,) = await ledger.posted(external_charge(acct, 50))
+    (paid,) = await ledger.posted(check(acct, 50))
+    refund, reversed_ = await ledger.posted(
+        check_refund(acct, paid, 20, document="r"), reversal(acct, charge, 20, document="r")
+    )
+    with pytest.raises(RefusedError) as of_reversal:
+        await ledger.void(reversed_)
+    assert of_reversal.value.refusal.metadata["refund_event_no"] == str(refund)
+    assert of_reversal.value.refusal.subjects == (f"transaction/{refund}",)
+    with pytest.raises(RefusedError) as of_charge:
+        await ledger.void(charge)
+    assert of_charge.value.refusal.metadata["reversal_event_no"] == str(reversed_)
+
+
 async def test_the_reference_code_of_a_voided_check_is_free_again(ledger: Ledger) -> None:
     acct = await ledger.account()
     (paid,) = await ledger.posted(check(acct, 10, "4711"))
