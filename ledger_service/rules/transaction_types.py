@@ -69,7 +69,7 @@ class TransactionType:
     source_table, source_key: where the source row is, and the column whose value is the transaction's
         source_no.
     source: the details that a draft must carry; None when its source has none.
-    required_role: the role beyond those of posting that the caller must have (rule 19).
+    required_role: the role that the caller must have; other roles do not stand in for it (rule 19).
     shares_source: whether the transactions of one document share one source row.
     refundable_by: the type of refund for it, where it is a payment (rule 14).
     reversible: whether a reversal (8) may take from it: it is a charge to the customer, neither a refund
@@ -121,7 +121,7 @@ def _type(
     amount: AmountRule = AmountRule.REQUIRED,
     reason_code_required: bool = False,
     comment_required: bool = False,
-    required_role: str | None = None,
+    required_role: str = "poster",
     void_rule: VoidRule = VoidRule.ALONE,
     shares_source: bool = False,
     refundable_by: int | None = None,
@@ -243,8 +243,8 @@ _TYPES: Final = (
 # else is said.
 _VOID_NAMES: Final = {6: "Voided Write Off"}
 _VOID_OPERATIONS: Final = {14: "support only", 21: "void_invoice", 22: "void_invoice", 24: "void_credit_memo"}
-# External charges are the business of support, their voids as well. Dunning charges may be voided by who
-# may void.
+# External charges are the business of support, their voids as well. All else may be voided by who may post,
+# dunning charges too.
 _VOID_ROLES: Final = {14: "support"}
 
 
@@ -263,7 +263,7 @@ def _void_of(row: TransactionType) -> TransactionType:
         amount=AmountRule.FORBIDDEN,
         reason_code_required=True,
         comment_required=True,
-        required_role=_VOID_ROLES.get(row.code),
+        required_role=_VOID_ROLES.get(row.code, "poster"),
         void_rule=VoidRule.NEVER,
         shares_source=row.shares_source,
         refundable_by=None,
@@ -278,8 +278,8 @@ TRANSACTION_TYPES: Final[Mapping[int, TransactionType]] = MappingProxyType(
 )
 """The rows by code; each type is followed by its void."""
 
-# What VoidTransaction and VoidInvoice post is known only once their target is: they are drafted with this
-# row.
+# What VoidTransaction and VoidInvoice post, and which role that needs, is known only once their target is:
+# they are drafted with this row.
 ANY_VOID: Final = TransactionType(
     code=0,
     name="Void of whatever it is",
