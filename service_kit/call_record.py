@@ -13,8 +13,6 @@ from prometheus_client import Counter, Gauge, Histogram
 from service_kit.errors import DomainError
 from service_kit.principal import Principal
 
-_log = structlog.get_logger()
-
 # As gRPC servers in other languages name them (go-grpc-middleware), so that their dashboards fit.
 _HANDLED: Final = Counter(
     "grpc_server_handled",
@@ -47,9 +45,10 @@ _WORTH_A_LOOK: Final = frozenset(
 
 
 class MethodMeters:
-    """The counters of one RPC, looked up once: prometheus_client's look-up costs more than its counting."""
+    """The counters and the logger of one RPC, looked up once: looking up costs more than using them."""
 
     def __init__(self, path: str) -> None:
+        self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
         self._labels = tuple(path.lstrip("/").split("/"))
         self._handled: dict[grpc.StatusCode, Counter] = {}
         self._seconds = _HANDLING_SECONDS.labels(*self._labels)
@@ -102,14 +101,15 @@ class CallRecord:
             facts["message"] = refusal.message
         if failure is not None and failure is not refusal:
             facts["cause"] = f"{type(failure).__name__}: {failure}"
+        log = self._meters.log
         if code in _FAULTS_OF_OURS:
-            _log.error("call", **facts, exc_info=failure)
+            log.error("call", **facts, exc_info=failure)
         elif code in _WORTH_A_LOOK:
-            _log.warning("call", **facts)
+            log.warning("call", **facts)
         elif self._quiet and code is grpc.StatusCode.OK:
-            _log.debug("call", **facts)
+            log.debug("call", **facts)
         else:
-            _log.info("call", **facts)
+            log.info("call", **facts)
 
 
 def trace_id_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:

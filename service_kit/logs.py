@@ -44,9 +44,8 @@ def configure_logs(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(output),
-        # A logger that is looked up anew for each line costs a tenth of a small call. A test, which gives
-        # its own stream, may configure again.
-        cache_logger_on_first_use=stream is None,
+        # So that who configures again, as tests do, is heard. What logs each call keeps a logger instead.
+        cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(output)
     handler.setFormatter(
