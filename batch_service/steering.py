@@ -9,7 +9,13 @@ from batch_service import events, session_changes, store_chunks, store_sessions
 from batch_service.processes.contract import BatchProcess
 from batch_service.processes.registry import ProcessRegistry
 from batch_service.queueing import status_conflict
-from batch_service.rules.statuses import INTERRUPTIBLE, RESUMABLE, RETRYABLE, BatchStatus
+from batch_service.rules.statuses import (
+    INTERRUPTIBLE,
+    RESUMABLE,
+    RESUMABLE_WITH_A_FILE,
+    RETRYABLE,
+    BatchStatus,
+)
 from batch_service.sessions import Session, SessionId
 from batch_service.unit_of_work import UnitOfWork
 from service_kit.errors import DomainError, ErrorKind
@@ -79,11 +85,12 @@ class SessionSteering:
         return await session_changes.move(unit, session, BatchStatus.INCOMPLETE, actor=actor, message=message)
 
     async def resume(self, unit: UnitOfWork, session_id: SessionId, *, actor: str) -> Session:
-        """An Incomplete session is queued again, to go on with what is left. STATUS_CONFLICT,
-        SESSION_SUPERSEDED.
+        """An Incomplete session is queued again, to go on with what is left; and one in Error that loads a
+        file, since no other may load it (rule 34). STATUS_CONFLICT, SESSION_SUPERSEDED.
         """
         session = await self._lock(unit, session_id)
-        if session.status not in RESUMABLE:
+        loads_a_file = self._processes.require(session.process_code).needs_file
+        if session.status not in (RESUMABLE_WITH_A_FILE if loads_a_file else RESUMABLE):
             raise status_conflict(session, "resumed", "only an Incomplete one can")
         await self._require_latest(unit, session)
         revived = await store_chunks.revive_cancelled(unit.connection, session_id)

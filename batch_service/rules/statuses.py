@@ -53,6 +53,8 @@ DID_NOT_DO_ITS_WORK: Final = frozenset({BatchStatus.ERROR, BatchStatus.WARNING})
 """What depends on it must not run."""
 INTERRUPTIBLE: Final = frozenset({BatchStatus.NEW, BatchStatus.RUNNING})
 RESUMABLE: Final = frozenset({BatchStatus.INCOMPLETE})
+RESUMABLE_WITH_A_FILE: Final = RESUMABLE | {BatchStatus.ERROR}
+"""A file is loaded by one session ever, so there is no re-run to put an Error right."""
 RETRYABLE: Final = frozenset({BatchStatus.PARTIAL, BatchStatus.INCOMPLETE, BatchStatus.ERROR})
 """It may have failed records that are worth another try."""
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 
+import asyncpg
 import grpc
 import pytest
 
@@ -35,7 +36,16 @@ class Loading:
 
     async def load(self, file_name: str, lines: Sequence[str], **header: str) -> batch_pb2.BatchSession:
         """Send a file, and wait for the end of its session."""
-        session = await self.send([file(file_name, **header), *in_parts(lines)])
+        return await self._ended(await self.send([file(file_name, **header), *in_parts(lines)]))
+
+    async def resume(self, session: batch_pb2.BatchSession) -> batch_pb2.BatchSession:
+        """Resume a session, and wait for its end."""
+        request = batch_pb2.ResumeBatchSessionRequest(
+            client_no=CLIENT, request_id=key(), session_no=session.session_no
+        )
+        return await self._ended((await self._batch.ResumeBatchSession(request)).session)
+
+    async def _ended(self, session: batch_pb2.BatchSession) -> batch_pb2.BatchSession:
         watched = self._batch.WatchBatchSession(
             batch_pb2.WatchBatchSessionRequest(client_no=CLIENT, session_no=session.session_no)
         )
@@ -129,6 +139,24 @@ async def test_a_file_name_is_loaded_once(loading: Loading) -> None:
     assert (code, reason) == (grpc.StatusCode.ALREADY_EXISTS, "FILE_ALREADY_LOADED")
     again = await loading.load("march-2.csv", [HEADER, line(1), line(2)])
     assert await loading.failures(again) == [("line:2", "DUPLICATE_USAGE")]
+
+
+async def test_a_file_whose_session_ended_in_error_is_loaded_once_that_is_put_right(
+    loading: Loading, admin: asyncpg.Connection
+) -> None:
+    await admin.execute("ALTER TABLE usage_record RENAME TO hidden")
+    lines = [HEADER, *(line(number) for number in range(1, 21))]
+    session = await loading.load("march.csv", lines)
+    assert session.status == batch_status_pb2.BATCH_STATUS_ERROR
+    await admin.execute("ALTER TABLE hidden RENAME TO usage_record")
+    assert (await refusal(loading.load("march.csv", lines)))[1] == "FILE_ALREADY_LOADED"
+    resumed = await loading.resume(session)
+    assert (resumed.status, resumed.records_ok) == (batch_status_pb2.BATCH_STATUS_OK, 20)
+
+
+async def test_a_file_as_windows_writes_it_is_read(loading: Loading) -> None:
+    session = await loading.load("windows.csv", [f"\ufeff{HEADER}\r", line(1) + "\r", "\r", "  "])
+    assert (session.status, session.records_total) == (batch_status_pb2.BATCH_STATUS_OK, 1)
 
 
 async def test_the_same_request_is_answered_again_and_loads_nothing(loading: Loading) -> None:
