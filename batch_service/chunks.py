@@ -32,7 +32,7 @@ class ChunkState(IntEnum):
     CANCELLED = 3
     """Its session was told to stop; resuming the session makes it Pending again."""
     SPLIT = 4
-    """Its records are in other chunks now."""
+    """Other chunks took its place: its records, if it had any, are in them now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def _new(
         file_name=file_name,
         status=queued_status(waits),
         actor=actor,
-        message="the process is suspended" if waits else "",
+        message=session_changes.WAITS_SUSPENDED if waits else "",
         queued_at=unit.now,
         job_names=(jobs.prepare, jobs.select, jobs.work, jobs.finish),
     )

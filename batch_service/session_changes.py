@@ -5,6 +5,7 @@ caller's transaction; the transition table has the last word.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from batch_service import events, store_chunks, store_sessions
 from batch_service.chunks import SETUP_CHUNK_NO, ChunkState, ChunkTicket, Step
@@ -19,6 +20,8 @@ from batch_service.rules.statuses import (
 )
 from batch_service.sessions import JobNo, NewSession, Session, SessionId
 from batch_service.unit_of_work import UnitOfWork
+
+WAITS_SUSPENDED: Final = "the process is suspended"
 
 
 async def queue(unit: UnitOfWork, new: NewSession) -> Session:
@@ -38,7 +41,7 @@ async def queue_again(unit: UnitOfWork, session: Session, *, suspended: bool, ac
         status=status,
         actor=actor,
         queued_by=actor,
-        message="",
+        message=WAITS_SUSPENDED if suspended else "",
         blocked_by="",
         ended_at=None,
         stop_status=None,

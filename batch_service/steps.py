@@ -195,12 +195,17 @@ async def _blame_process(step: Awaitable[Result]) -> Result:
 
 def _raise_if_transient(failure: Exception) -> None:
     if is_transient(failure):
-        raise TransientFault(as_domain_error(failure).message) from failure
+        raise TransientFault(what_is_away(failure)) from failure
 
 
 def is_transient(failure: Exception) -> bool:
     """Whether the same step may succeed later, with nothing changed."""
     return isinstance(failure, TransientFault) or as_domain_error(failure).kind in _TRANSIENT
+
+
+def what_is_away(failure: Exception) -> str:
+    """What a person is told of a transient failure: never the text of an exception of the database."""
+    return str(failure) if isinstance(failure, TransientFault) else as_domain_error(failure).message
 
 
 def _told(failure: Exception) -> str:

@@ -57,12 +57,26 @@ async def claim(connection: AsyncConnection, ticket: ChunkTicket, worker: str, l
     return Claim(ChunkTicket(ticket.client_no, ticket.session_no, ticket.chunk_no, row.epoch), Step(row.step))
 
 
-_CLAIM: Final = text(""" WITH running AS ( SELECT client_no, session_no FROM batch_session WHERE client_no =
-    :client_no AND session_no = :session_no AND status = :running AND stop_status IS NULL FOR SHARE ) UPDATE
-    batch_chunk AS chunk SET state = :claimed, epoch = epoch + 1, worker = :worker, lease_until =
-    clock_timestamp() + make_interval(secs => :lease) FROM running WHERE chunk.client_no = running.client_no
-    AND chunk.session_no = running.session_no AND chunk.chunk_no = :chunk_no AND chunk.epoch = :epoch AND
-    chunk.state = :pending RETURNING chunk.epoch, chunk.step
+_CLAIM: Final = text("""
+    WITH running AS (
+        SELECT client_no, session_no
+          FROM batch_session
+         WHERE client_no = :client_no AND session_no = :session_no
+           AND status = :running AND stop_status IS NULL
+           FOR SHARE
+    )
+    UPDATE batch_chunk AS chunk
+       SET state = :claimed,
+           epoch = epoch + 1,
+           worker = :worker,
+           lease_until = clock_timestamp() + make_interval(secs => :lease)
+      FROM running
+     WHERE chunk.client_no = running.client_no
+       AND chunk.session_no = running.session_no
+       AND chunk.chunk_no = :chunk_no
+       AND chunk.epoch = :epoch
+       AND chunk.state = :pending
+ RETURNING chunk.epoch, chunk.step
 """).bindparams(running=_CODES["running"], claimed=_CODES["claimed"], pending=_CODES["pending"])
 
 
@@ -292,14 +306,27 @@ async def due_deliveries(connection: AsyncConnection, redelivery: float, limit: 
     return [ChunkTicket(row.client_no, row.session_no, row.chunk_no, row.epoch) for row in rows]
 
 
-_DUE: Final = text(""" UPDATE batch_chunk AS chunk SET deliveries = chunk.deliveries + 1, deliver_at =
-    clock_timestamp() + make_interval(secs => :redelivery) * (2 ^ least(chunk.deliveries, 6)) FROM ( SELECT
-    c.client_no, c.session_no, c.chunk_no FROM batch_chunk AS c JOIN batch_session AS s ON s.client_no =
-    c.client_no AND s.session_no = c.session_no WHERE c.state = :pending AND c.deliver_at <=
-    clock_timestamp() AND s.status = :running AND s.stop_status IS NULL ORDER BY c.deliver_at LIMIT :limit
-    FOR NO KEY UPDATE OF c SKIP LOCKED ) AS due WHERE chunk.client_no = due.client_no AND chunk.session_no =
-    due.session_no AND chunk.chunk_no = due.chunk_no RETURNING chunk.client_no, chunk.session_no,
-    chunk.chunk_no, chunk.epoch
+_DUE: Final = text("""
+    UPDATE batch_chunk AS chunk
+       SET deliveries = chunk.deliveries + 1,
+           deliver_at = clock_timestamp()
+               + make_interval(secs => :redelivery) * (2 ^ least(chunk.deliveries, 6))
+      FROM (
+        SELECT c.client_no, c.session_no, c.chunk_no
+          FROM batch_chunk AS c
+          JOIN batch_session AS s ON s.client_no = c.client_no AND s.session_no = c.session_no
+         WHERE c.state = :pending
+           AND c.deliver_at <= clock_timestamp()
+           AND s.status = :running
+           AND s.stop_status IS NULL
+         ORDER BY c.deliver_at
+         LIMIT :limit
+           FOR NO KEY UPDATE OF c SKIP LOCKED
+      ) AS due
+     WHERE chunk.client_no = due.client_no
+       AND chunk.session_no = due.session_no
+       AND chunk.chunk_no = due.chunk_no
+ RETURNING chunk.client_no, chunk.session_no, chunk.chunk_no, chunk.epoch
 """)
 
 
@@ -575,8 +602,18 @@ async def rechunk_failed(connection: AsyncConnection, session_id: SessionId, chu
     """Put the failed records of a session into new chunks, to be worked again; how many chunks.
 
     The session is locked by the caller. Its cancelled chunks stay cancelled: what was never worked is no
-    retry.
+    retry. Those that only a retry or a finish was cancelled of are over: the new chunks take their place.
     """
+    await connection.execute(
+        _REPLACE_CANCELLED,
+        {
+            **_of_session(session_id),
+            "cancelled": _CODES["cancelled"],
+            "split": ChunkState.SPLIT.value,
+            "setup": Step.SETUP.value,
+            "unworked": RecordOutcome.UNWORKED.value,
+        },
+    )
     result = await connection.execute(
         _RECHUNK,
         {
@@ -589,6 +626,21 @@ async def rechunk_failed(connection: AsyncConnection, session_id: SessionId, chu
     )
     return int(result.rowcount)
 
+
+_REPLACE_CANCELLED: Final = text("""
+    UPDATE batch_chunk AS chunk
+       SET state = :split
+     WHERE chunk.client_no = :client_no AND chunk.session_no = :session_no
+       AND chunk.state = :cancelled AND chunk.step <> :setup
+       AND NOT EXISTS (
+        SELECT 1
+          FROM batch_record AS record
+         WHERE record.client_no = chunk.client_no
+           AND record.session_no = chunk.session_no
+           AND record.chunk_no = chunk.chunk_no
+           AND record.outcome = :unworked
+       )
+""")
 
 _RECHUNK: Final = text("""
     WITH base AS (

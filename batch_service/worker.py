@@ -22,7 +22,7 @@ from batch_service.processes.registry import ProcessRegistry, ProcessResources
 from batch_service.rules.splitting import is_worked_alone
 from batch_service.sessions import Session
 from batch_service.settings import BatchSettings
-from batch_service.steps import Interrupted, StepRun, is_transient, run_step
+from batch_service.steps import Interrupted, StepRun, is_transient, run_step, what_is_away
 from batch_service.store_chunks import LeaseLostError
 from batch_service.unit_of_work import UnitsOfWork
 from batch_service.work_room import WorkRoom
@@ -187,7 +187,8 @@ class Worker:
 
     async def _put_off(self, claim: Claim, failure: Exception) -> None:
         """Something can't be reached: rest, for a bounded time, then give up."""
-        _log.warning("a chunk has to wait", chunk=claim.ticket, cause=str(failure))
+        cause = what_is_away(failure)
+        _log.warning("a chunk has to wait", chunk=claim.ticket, cause=cause)
         async with self._units.begin() as unit:
             waited = await store_chunks.waited(unit.connection, claim.ticket)
             if waited < self._settings.transient_seconds:
@@ -196,10 +197,10 @@ class Worker:
                     claim.ticket,
                     _LONGEST_PAUSE_SECONDS,
                     actor=self._actor,
-                    message=f"waits and tries again: {failure}",
+                    message=f"waits and tries again: {cause}",
                 )
             else:
-                message = f"gave up after {waited:.0f} s: {failure}"
+                message = f"gave up after {waited:.0f} s: {cause}"
                 await session_changes.fail(unit, claim.ticket, actor=self._actor, message=message)
 
     async def _keep_leases(self) -> None:

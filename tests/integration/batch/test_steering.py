@@ -127,7 +127,8 @@ async def test_a_session_of_a_suspended_process_that_is_resumed_waits_as_suspend
     await stage.mark("open")
     await stage.ended(session)
     await stage.suspend("first")
-    assert status_name(await stage.resume(session)) == "SUSPENDED"
+    resumed = await stage.resume(session)
+    assert (status_name(resumed), resumed.message) == ("SUSPENDED", "the process is suspended")
     await stage.lift("first")
     assert status_name(await stage.ended(session)) == "OK"
 
@@ -170,6 +171,22 @@ async def test_a_retry_of_an_interrupted_session_leaves_what_was_never_worked(st
     await stage.resume(session)
     done = await stage.ended(session)
     assert (status_name(done), done.records_ok) == ("OK", 31)
+
+
+async def test_a_retry_of_an_interrupted_retry_leaves_no_empty_chunk_behind(stage: Stage) -> None:
+    await stage.records("first", [Deed.FAIL] * 20)
+    session = await stage.ended(await stage.run("first"))
+    await stage.restage(Deed.FAIL, Deed.GATE)
+    await stage.retry(session)
+    await stage.until_marked("at the gate%")
+    await stage.interrupt(session)
+    await stage.mark("open")
+    interrupted = await stage.ended(session)
+    assert (status_name(interrupted), interrupted.records_ok > 0) == ("INCOMPLETE", True)
+    await stage.retry(session)
+    done = await stage.ended(session)
+    assert (status_name(done), done.records_ok) == ("OK", 20)
+    assert await stage.admin.fetchval("SELECT count(*) FROM batch_chunk WHERE state NOT IN (2, 4)") == 0
 
 
 async def test_a_session_in_error_can_have_its_failed_records_retried(stage: Stage) -> None:
