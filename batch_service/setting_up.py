@@ -13,6 +13,7 @@ from batch_service.billing_setup import NewPendingLine, ScheduledChange, UsageRe
 from batch_service.rules.plan_setup import RecurringPlan, set_dates
 from batch_service.store_plans import StoredPlan
 from service_kit.errors import DomainError, ErrorKind, FieldViolation, invalid_field
+from service_kit.money import Money
 
 
 async def set_recurring_plans(
@@ -45,12 +46,8 @@ async def schedule_changes(
         if change.plan_instance_no not in plans
     )
     for place, change in enumerate(changes):
-        currency = plans[change.plan_instance_no].plan.price.currency
-        if change.new_price is not None and change.new_price.currency != currency:
-            raise invalid_field(
-                f"changes[{place}].new_price.currency_code",
-                f"{change.new_price.currency} is not the currency of the plan, which is billed in {currency}",
-            )
+        if change.new_price is not None:
+            _require_currency(plans[change.plan_instance_no], change.new_price, f"changes[{place}].new_price")
     await store_plans.schedule_changes(connection, client_no, changes, actor)
 
 
@@ -64,10 +61,26 @@ async def record_usage(connection: AsyncConnection, client_no: int, records: Seq
 async def add_pending_lines(
     connection: AsyncConnection, client_no: int, lines: Sequence[NewPendingLine]
 ) -> int:
-    """Add lines; how many were new. DomainError RECURRING_PLAN_NOT_FOUND for what could not be billed."""
+    """Add lines; how many were new. DomainError RECURRING_PLAN_NOT_FOUND, or about an amount in another
+    currency, for what could not be billed.
+    """
     plan_instances = [(line.acct_no, line.plan_instance_no) for line in lines]
     await _require_plans_of_accounts(connection, client_no, "lines", plan_instances)
+    plans = await store_plans.lock_plans(
+        connection, client_no, sorted({number for _, number in plan_instances})
+    )
+    for place, line in enumerate(lines):
+        _require_currency(plans[line.plan_instance_no], line.amount, f"lines[{place}].amount")
     return await store_usage.add_pending_lines(connection, client_no, lines)
+
+
+def _require_currency(stored: StoredPlan, amount: Money, field: str) -> None:
+    currency = stored.plan.price.currency
+    if amount.currency != currency:
+        raise invalid_field(
+            f"{field}.currency_code",
+            f"{amount.currency} is not the currency of the plan, which is billed in {currency}",
+        )
 
 
 async def _require_plans_of_accounts(

@@ -272,6 +272,14 @@ async def test_pending_lines_are_added_once_for_their_id(caller: Caller) -> None
     )  # fmt: skip
 
 
+async def test_a_pending_line_in_another_currency_could_never_be_billed(caller: Caller) -> None:
+    await caller.set_plans(plan())
+    euros = line("a", amount=money_pb2.Money(currency_code="EUR", minor_units=100))
+    assert await refusal(caller.add_lines(line("b"), euros)) == (
+        grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", "lines[1].amount.currency_code"
+    )  # fmt: skip
+
+
 async def test_dunning_steps_are_replaced(caller: Caller) -> None:
     steps = [
         setup.DunningStep(step_no=1, days_past_due=3, action=setup.DUNNING_ACTION_NOTICE),
