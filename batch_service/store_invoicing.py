@@ -57,13 +57,15 @@ _LOCK_DUE: Final = """
            start_date, activation_minor, activation_billed, tax_percent, cancelled_on, unbilled_from,
            next_bill_date
     FROM recurring_plan
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[]) AND next_bill_date <= $3 AND status IN (1,
-    3)
-      AND NOT EXISTS (
-          SELECT FROM invoice_intent AS intent
-          WHERE intent.client_no = $1 AND intent.plan_instance_no = recurring_plan.plan_instance_no
-      )
+    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[]) AND next_bill_date <= $3
+      AND status IN (1, 3)
     ORDER BY plan_instance_no FOR NO KEY UPDATE
+"""
+
+# A statement of its own: only a look that is taken after the lock sees what another worker wrote before it.
+_WITH_INTENT: Final = """
+    SELECT plan_instance_no FROM invoice_intent
+    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
 """
 
 _SUSPENSIONS: Final = """
@@ -79,8 +81,9 @@ _FORMER_PRICES: Final = """
 
 _PENDING: Final = """
     SELECT plan_instance_no, line_no, line_type, description, amount_minor, currency FROM pending_line
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[]) AND invoice_no IS NULL AND claimed_for IS
-    NULL ORDER BY line_no
+    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
+      AND invoice_no IS NULL AND claimed_for IS NULL
+    ORDER BY line_no
 """
 
 _ADD_INTENTS: Final = """
@@ -152,8 +155,9 @@ _SETTLE: Final = """
 _DISCARD: Final = """
     WITH refused AS (
         DELETE FROM invoice_intent
-        WHERE client_no = $1 AND (plan_instance_no, period_start) IN (SELECT * FROM unnest($2::bigint[],
-        $3::date[])) RETURNING plan_instance_no, period_start
+        WHERE client_no = $1
+          AND (plan_instance_no, period_start) IN (SELECT * FROM unnest($2::bigint[], $3::date[]))
+        RETURNING plan_instance_no, period_start
     )
     UPDATE pending_line AS line SET claimed_for = NULL FROM refused
     WHERE line.client_no = $1 AND line.plan_instance_no = refused.plan_instance_no
@@ -177,7 +181,9 @@ async def lock_due_plans(
     on.
     """
     driver = await raw_connection(connection)
-    rows = await driver.fetch(_LOCK_DUE, client_no, plan_instance_nos, business_date)
+    locked = await driver.fetch(_LOCK_DUE, client_no, plan_instance_nos, business_date)
+    open_ones = {row[0] for row in await driver.fetch(_WITH_INTENT, client_no, plan_instance_nos)}
+    rows = [row for row in locked if row["plan_instance_no"] not in open_ones]
     numbers = [row["plan_instance_no"] for row in rows]
     suspensions = _grouped(await driver.fetch(_SUSPENSIONS, client_no, numbers))
     former_prices = _grouped(await driver.fetch(_FORMER_PRICES, client_no, numbers))

@@ -1,12 +1,15 @@
 """Invoicer: every due period once, whatever happens in between."""
 
+import asyncio
 import itertools
+from datetime import date
 from types import ModuleType
 
 import pytest
 
 from batch_service import store_invoicing
 from batch_service.ledger_client import Ledger
+from batch_service.rules.invoicing import InvoiceComposition, compose
 from tallybook.batch.v1 import billing_setup_pb2 as setup
 from tallybook.type.v1 import money_pb2
 from tests.integration.batch_billing.books import BookedInvoice, OpenedAccount
@@ -103,6 +106,24 @@ async def test_missed_periods_are_invoiced_one_by_one_in_order(night: Night) -> 
     assert await next_bill_date(night) == "2026-04-01"
 
 
+async def test_who_waited_for_another_worker_sees_what_that_one_wrote_down(night: Night) -> None:
+    account = await night.books.open_account()
+    await night.caller.set_plans(plan_of(account))
+    plan_nos, business_date = [account.plan_instance_no], date(2026, 1, 1)
+    async with night.engine.begin() as first, night.engine.begin() as second:
+        (due,) = await store_invoicing.lock_due_plans(first, night.client_no, plan_nos, business_date)
+        late = asyncio.create_task(
+            store_invoicing.lock_due_plans(second, night.client_no, plan_nos, business_date)
+        )
+        await asyncio.sleep(0.2)
+        assert not late.done()
+        made = compose(due.plan, due.pending)
+        assert isinstance(made, InvoiceComposition)
+        await store_invoicing.add_intents(first, night.client_no, business_date, [(due.plan, made)])
+        await first.commit()
+        assert await late == []
+
+
 async def test_everything_that_waits_is_on_the_invoice_with_its_tax(night: Night) -> None:
     account = await night.books.open_account()
     await night.caller.set_plans(plan_of(account, tax_percent="10", activation_charge=usd(500)))
@@ -195,12 +216,12 @@ async def test_an_account_that_is_not_there_is_refused(night: Night) -> None:
     assert await next_bill_date(night) == "2026-01-01"
 
 
-async def test_a_line_in_another_currency_than_the_plan_fails_the_record(night: Night) -> None:
+async def test_a_plan_whose_currency_changed_while_a_line_waited_fails_the_record(night: Night) -> None:
     account = await night.books.open_account()
     await night.caller.set_plans(plan_of(account))
-    foreign = line("a", account, setup.PENDING_LINE_KIND_SURCHARGE, 300)
-    foreign.amount.currency_code = "EUR"
-    await night.caller.add_lines(foreign)
+    await night.caller.add_lines(line("a", account, setup.PENDING_LINE_KIND_SURCHARGE, 300))
+    euros = money_pb2.Money(currency_code="EUR", minor_units=3100)
+    await night.caller.set_plans(plan_of(account, price=euros))
     assert await night.reasons("invoicer", "2026-01-01") == ["CURRENCY_MISMATCH"]
     assert await night.books.invoices(account) == []
 
