@@ -99,8 +99,8 @@ _FROZEN_CHARGES: Final = """
     SELECT charge.acct_no, charge.entered_on, charge.step_no, business_date, amount_minor, currency
     FROM dunning_charge_intent AS charge
     JOIN unnest($2::bigint[], $3::date[], $4::integer[]) AS given (acct_no, entered_on, step_no)
-      ON charge.acct_no = given.acct_no AND charge.entered_on = given.entered_on AND charge.step_no =
-      given.step_no
+      ON charge.acct_no = given.acct_no AND charge.entered_on = given.entered_on
+      AND charge.step_no = given.step_no
     WHERE charge.client_no = $1
     ORDER BY charge.acct_no
 """

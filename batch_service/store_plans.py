@@ -85,18 +85,20 @@ _ADD_SUSPENSIONS: Final = """
 """
 
 _SCHEDULE: Final = """
-    INSERT INTO plan_change (client_no, plan_instance_no, kind, effective_date, new_price_minor, currency,
-    origin) SELECT $1, given.plan_instance_no, given.kind, given.effective_date, given.new_price_minor,
-    given.currency, $2 FROM unnest($3::bigint[], $4::smallint[], $5::date[], $6::bigint[], $7::text[]) WITH
-    ORDINALITY
+    INSERT INTO plan_change
+        (client_no, plan_instance_no, kind, effective_date, new_price_minor, currency, origin)
+    SELECT $1, given.plan_instance_no, given.kind, given.effective_date, given.new_price_minor,
+           given.currency, $2
+    FROM unnest($3::bigint[], $4::smallint[], $5::date[], $6::bigint[], $7::text[]) WITH ORDINALITY
         AS given (plan_instance_no, kind, effective_date, new_price_minor, currency, place)
     ORDER BY given.place
 """
 
 _DUE_CHANGES: Final = """
     SELECT plan_instance_no, change_no, kind, effective_date, new_price_minor, currency FROM plan_change
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[]) AND applied_on IS NULL AND effective_date
-    <= $3 ORDER BY change_no FOR NO KEY UPDATE
+    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
+      AND applied_on IS NULL AND effective_date <= $3
+    ORDER BY change_no FOR NO KEY UPDATE
 """
 
 _SAVE_STATES: Final = """
@@ -110,9 +112,11 @@ _SAVE_STATES: Final = """
 
 _MARK_APPLIED: Final = """
     UPDATE plan_change AS change
-    SET applied_on = $2, former_price_minor = given.former_price_minor, former_currency =
-    given.former_currency FROM unnest($3::bigint[], $4::bigint[], $5::text[]) AS given (change_no,
-    former_price_minor, former_currency) WHERE change.client_no = $1 AND change.change_no = given.change_no
+    SET applied_on = $2, former_price_minor = given.former_price_minor,
+        former_currency = given.former_currency
+    FROM unnest($3::bigint[], $4::bigint[], $5::text[])
+        AS given (change_no, former_price_minor, former_currency)
+    WHERE change.client_no = $1 AND change.change_no = given.change_no
 """
 
 # Dunning suspends what is active of an account; the change is kept beside those that were scheduled.

@@ -63,8 +63,9 @@ _PLAN_INSTANCES_TO_PREPARE: Final = """
 _UNRATED: Final = """
     WITH unrated AS (
         SELECT plan_instance_no, usage_id, usage_type, quantity FROM usage_record
-        WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[]) AND pending_line_no IS NULL AND
-        used_at < $3 ORDER BY usage_id FOR NO KEY UPDATE
+        WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
+          AND pending_line_no IS NULL AND used_at < $3
+        ORDER BY usage_id FOR NO KEY UPDATE
     )
     SELECT plan_instance_no, usage_type, sum(quantity) AS quantity, array_agg(usage_id) AS usage_ids
     FROM unrated GROUP BY plan_instance_no, usage_type ORDER BY plan_instance_no, usage_type

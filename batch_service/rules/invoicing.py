@@ -3,8 +3,8 @@
 Choices: one tax line on the sum of all charge lines, before credits, since a credit or coupon is the
 seller's own and does not lower the price that was agreed; lines of zero are left out; an invoice without
 lines is not made, and the plan moves on all the same. Days on which the plan was suspended or cancelled are
-not charged; days that were billed in advance are not given back. In advance the price is that of the bill date;
-in arrears each day costs the price of its day, as it was when the customer was served.
+not charged; days that were billed in advance are not given back. In advance the price is that of the bill
+date; in arrears each day costs the price of its day, as it was when the customer was served.
 """
 
 from collections.abc import Sequence
