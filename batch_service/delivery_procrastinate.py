@@ -77,7 +77,9 @@ class ProcrastinateDelivery:
                 await worker
 
     async def _fetch(self, concurrency: int) -> None:
-        """Procrastinate's worker ends when the database is away; then another takes its place."""
+        """Procrastinate's worker ends when the database is away, or for a fault of its own; then another
+        takes its place: this process must not live on without working.
+        """
         while True:
             try:
                 await self._app.run_worker_async(
@@ -89,6 +91,8 @@ class ProcrastinateDelivery:
                 )
             except ProcrastinateException as failure:
                 _log.warning("chunks can't be fetched now", cause=str(failure))
+            except Exception:  # noqa: BLE001  # whatever it is
+                _log.exception("fetching chunks failed, it begins anew")
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def stop(self) -> None:
