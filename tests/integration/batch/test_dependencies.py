@@ -4,6 +4,10 @@ import asyncio
 from datetime import date
 from itertools import pairwise
 
+import pytest
+
+from batch_service.coordinator import Coordinator
+from tests.integration.batch.conftest import NewStage
 from tests.integration.batch.stage import MARCH_1, Stage, status_name, until
 from tests.integration.batch.staged_processes import Deed
 
@@ -24,6 +28,23 @@ async def test_a_daily_cycle_that_is_run_again_changes_nothing(stage: Stage) -> 
     sessions = [await stage.ended(session) for session in await stage.run_cycle()]
     assert await stage.run_cycle() == sessions
     assert len(await stage.run_cycle(date(2026, 3, 2))) == 3
+
+
+async def test_a_client_whose_sessions_can_not_be_started_holds_up_no_other(
+    new_stage: NewStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Coordinator.start_ready_sessions
+
+    async def start_unless_broken(self: Coordinator, client_no: int) -> None:
+        if client_no != 5:
+            raise RuntimeError("staged")
+        await start(self, client_no)
+
+    monkeypatch.setattr(Coordinator, "start_ready_sessions", start_unless_broken)
+    monkeypatch.setattr(Coordinator, "look_at", lambda _self, _client_no: None)  # the sweep finds them
+    stage = await new_stage()
+    sessions = [await stage.run("first", client_no=client_no) for client_no in range(1, 10)]
+    assert status_name(await stage.ended(sessions[4])) == "OK"
 
 
 async def test_an_error_upstream_keeps_everything_behind_it_from_running(stage: Stage) -> None:
