@@ -7,6 +7,7 @@ same answer again (AIP-155). A request or document that is refused leaves no tra
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from ledger_service.requests import FirstAnswer, Outcome, PostingRequest, RequestKey
@@ -47,7 +48,8 @@ class Decided:
 def named_refusal(refusal: Refusal) -> DomainError:
     """The refusal, with the number of the invoice that it is about."""
     if isinstance(refusal, UnnumberedInvoiceExistsError):
-        return refusals.invoice_exists(refusal.invoice.acct_no, refusal.invoice.invoice_no)
+        named = refusals.invoice_exists(refusal.invoice.acct_no, refusal.invoice.invoice_no)
+        return refusal.locate(named)
     return refusal
 
 
@@ -124,6 +126,7 @@ class GroupDecisions:
                         documents[key] = _KeyedDocument(request, order.fingerprint, accepted)
                 except UnnumberedInvoiceExistsError as refusal:
                     if request.all_or_nothing:
+                        refusal.locate = partial(request.locate, place)
                         raise
                     outcomes.append(refusal)
                 except DomainError as refusal:

@@ -1,5 +1,6 @@
 """What a document comes to when it is accepted: postings, to which only numbers and the time are missing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from ledger_service.rules.drafts import Draft
 from ledger_service.rules.sources import Source
 from ledger_service.rules.transaction_types import TransactionType
 from ledger_service.rules.transactions import Transaction
+from service_kit.errors import DomainError
 
 Row = tuple[str | int | date | None, ...]
 
@@ -88,11 +90,15 @@ class Decision(NamedTuple):
 
 
 class UnnumberedInvoiceExistsError(Exception):
-    """INVOICE_EXISTS, by an invoice of the same group: the refusal names it once it has its number."""
+    """INVOICE_EXISTS, by an invoice of the same group: the refusal names it once it has its number.
+
+    locate: says in that refusal which order of its call was refused.
+    """
 
     def __init__(self, invoice: NewInvoice) -> None:
         super().__init__("the invoice of the billing period has no number yet")
         self.invoice = invoice
+        self.locate: Callable[[DomainError], DomainError] = lambda refusal: refusal
 
 
 def void_posting(target: Transaction, draft: Draft, void_type: TransactionType, place: int = 0) -> Posting:
