@@ -37,6 +37,7 @@ STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
 # are in base64, and beside them the message is percent-encoded, with up to three bytes for one of UTF-8.
 _LARGEST_DETAILS_BYTES: Final = 3 * 1024
 _LARGEST_MESSAGE_BYTES: Final = 768
+_SHORT_MESSAGE_BYTES: Final = 160
 
 
 def to_status(error: DomainError, domain: str) -> Status:
@@ -69,6 +70,18 @@ def to_status(error: DomainError, domain: str) -> Status:
     return status
 
 
+def shorten_status(status: Status) -> None:
+    """Leave of a status what a program must know: the code, the reason, and the beginning of the message.
+
+    At most some 300 bytes, for lists of thousands of refusals in one answer.
+    """
+    info = ErrorInfo()
+    status.details[0].Unpack(info)
+    del status.details[:]
+    status.details.add().Pack(ErrorInfo(reason=info.reason, domain=info.domain))
+    status.message = _shortened(status.message, _SHORT_MESSAGE_BYTES)
+
+
 def _bad_request(violations: tuple[FieldViolation, ...], room: int) -> BadRequest:
     bad_request = BadRequest()
     for violation in violations:
@@ -90,8 +103,8 @@ def _precondition_failure(error: DomainError) -> PreconditionFailure:
     )
 
 
-def _shortened(message: str) -> str:
+def _shortened(message: str, largest: int = _LARGEST_MESSAGE_BYTES) -> str:
     encoded = message.encode(errors="replace")
-    if len(encoded) <= _LARGEST_MESSAGE_BYTES:
+    if len(encoded) <= largest:
         return encoded.decode()
-    return encoded[: _LARGEST_MESSAGE_BYTES - 3].decode(errors="ignore") + "..."
+    return encoded[: largest - 3].decode(errors="ignore") + "..."

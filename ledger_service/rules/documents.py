@@ -26,6 +26,10 @@ class Document(NamedTuple):
     fingerprint: bytes = b""
 
 
+# What is voided with one call is answered in one message, in which every transaction may have its longest
+# texts.
+MOST_DRAFTS: Final = 1_000
+
 _STANDS_ALONE: Final = frozenset(DocumentKind) - {DocumentKind.TRANSFER_TARGET, DocumentKind.REVERSAL}
 _NEVER_ALONE: Final[Mapping[DocumentKind, str]] = MappingProxyType(
     {
@@ -37,6 +41,10 @@ _NEVER_ALONE: Final[Mapping[DocumentKind, str]] = MappingProxyType(
 
 def document_kind(drafts: Sequence[Draft]) -> DocumentKind:
     """What the drafts are together; refuses what doesn't belong together or is not complete."""
+    if len(drafts) > MOST_DRAFTS:
+        raise refusals.document_invalid(
+            f"a document has at most {MOST_DRAFTS} drafts, and this one has {len(drafts)}"
+        )
     if len(drafts) == 1:
         kind = drafts[0].type.document
         if kind not in _STANDS_ALONE:

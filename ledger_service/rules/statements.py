@@ -73,13 +73,18 @@ def require_period(period_start: date, period_end: date) -> None:
 def require_readable(line_count: int, period_start: date, period_end: date) -> None:
     """DomainError STATEMENT_TOO_LONG (OUT_OF_RANGE) when a statement would have too many lines."""
     if line_count > MOST_LINES:
-        raise DomainError(
-            ErrorKind.OUT_OF_RANGE,
-            "STATEMENT_TOO_LONG",
-            f"the period from {period_start} to {period_end} has more than the {MOST_LINES} transactions of a"
-            " statement: choose a shorter period, or list the transactions",
-            metadata={"most_lines": str(MOST_LINES)},
-        )
+        raise statement_too_long(period_start, period_end)
+
+
+def statement_too_long(period_start: date, period_end: date) -> DomainError:
+    """The refusal of a statement that has too many lines, or too much text, for one message."""
+    return DomainError(
+        ErrorKind.OUT_OF_RANGE,
+        "STATEMENT_TOO_LONG",
+        f"the period from {period_start} to {period_end} has more than the {MOST_LINES} transactions, or more"
+        " text, than a statement holds: choose a shorter period, or list the transactions",
+        metadata={"most_lines": str(MOST_LINES)},
+    )
 
 
 def describe(transaction: Transaction) -> str:

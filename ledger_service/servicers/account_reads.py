@@ -7,11 +7,12 @@ import grpc
 
 from ledger_service.account_reader import AccountReader
 from ledger_service.aging import AccountAging, AgingQuery
-from ledger_service.rules.statements import Statement
+from ledger_service.rules.statements import Statement, statement_too_long
 from ledger_service.servicers.money_contract import sum_to_proto
 from ledger_service.servicers.texts import storable
 from ledger_service.servicers.transaction_contract import transaction_to_proto
 from ledger_service.store_reads import Account, AccountBalances
+from service_kit.answer_sizes import LARGEST_ANSWER_BYTES, as_many_as_fit
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
 from service_kit.paging import page_size, page_start, page_token
 from tallybook.ledger.v1 import account_pb2, account_pb2_grpc
@@ -46,10 +47,10 @@ class AccountReads(account_pb2_grpc.AccountServiceServicer):
         size = page_size(request.page_size, default=_DEFAULT_PAGE_SIZE)
         (after,) = page_start(request, int) or (0,)
         accounts = await self._reader.accounts(request.client_no, after=after, limit=size + 1)
-        shown = accounts[:size]
+        shown = as_many_as_fit(map(account_to_proto, accounts[:size]))
         return account_pb2.ListAccountsResponse(
-            accounts=map(account_to_proto, shown),
-            next_page_token=page_token(request, [shown[-1].acct_no]) if len(accounts) > size else "",
+            accounts=shown,
+            next_page_token=page_token(request, [shown[-1].acct_no]) if len(accounts) > len(shown) else "",
         )
 
     async def GetBalance(
@@ -105,13 +106,13 @@ class AccountReads(account_pb2_grpc.AccountServiceServicer):
         self, request: account_pb2.GetStatementRequest, context: Context
     ) -> account_pb2.GetStatementResponse:
         """The lines in the order of effective date and event_no."""
-        account, statement = await self._reader.statement(
-            request.client_no,
-            request.acct_no,
-            date_from_proto(request.period_start, "period_start"),
-            date_from_proto(request.period_end, "period_end"),
-        )
-        return _statement_to_proto(account, statement)
+        start = date_from_proto(request.period_start, "period_start")
+        end = date_from_proto(request.period_end, "period_end")
+        account, statement = await self._reader.statement(request.client_no, request.acct_no, start, end)
+        answer = _statement_to_proto(account, statement)
+        if answer.ByteSize() > LARGEST_ANSWER_BYTES:
+            raise statement_too_long(start, end)
+        return answer
 
 
 def account_to_proto(account: Account) -> account_pb2.Account:

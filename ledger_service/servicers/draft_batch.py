@@ -16,7 +16,8 @@ from ledger_service.rules.commit_groups import Accepted
 from ledger_service.rules.documents import Document, document_kind
 from ledger_service.rules.drafts import check_draft
 from ledger_service.servicers.draft_contract import draft_from_proto
-from service_kit.error_status import to_status
+from service_kit.answer_sizes import LARGEST_ANSWER_BYTES
+from service_kit.error_status import shorten_status, to_status
 from service_kit.errors import DomainError, FieldViolation
 from tallybook.ledger.v1 import ledger_pb2
 
@@ -60,11 +61,24 @@ class DraftBatch:
                 status = status_of(outcome)
                 for place in places:
                     results[place].error.CopyFrom(status)
+        _shorten_to_fit(response)
         return response.SerializeToString(deterministic=True)
 
     def locate(self, document: int, refusal: DomainError) -> DomainError:
         """The refusal of a whole call, saying by which draft."""
         return located(self.places[document][0], refusal)
+
+
+def _shorten_to_fit(response: ledger_pb2.PostTransactionsResponse) -> None:
+    """Shorten the last refusals until the answer fits: what was posted must be told, whatever was refused."""
+    excess = response.ByteSize() - LARGEST_ANSWER_BYTES
+    for result in reversed(response.results):
+        if excess <= 0:
+            return
+        if result.HasField("error"):
+            before = result.ByteSize()
+            shorten_status(result.error)
+            excess -= before - result.ByteSize()
 
 
 def document_answer(accepted: Accepted) -> bytes:

@@ -97,7 +97,8 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAccounts(self, request, context):
-        """Lists the accounts of a client by account number.
+        """Lists the accounts of a client by account number. A page ends earlier than asked where their plan instances would
+        not fit into one answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,7 +134,7 @@ class AccountServiceServicer:
 
     def GetStatement(self, request, context):
         """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
-        balance. A statement has at most 10,000 lines; a longer one is refused with STATEMENT_TOO_LONG.
+        balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class AccountServiceStub:
     GetAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]
     """Returns an account with its plan instances, by its number or by the caller's own identifier for it."""
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_account_pb2.ListAccountsRequest, _account_pb2.ListAccountsResponse]
-    """Lists the accounts of a client by account number."""
+    """Lists the accounts of a client by account number. A page ends earlier than asked where their plan instances would
+    not fit into one answer.
+    """
     CreatePlanInstance: _grpc.UnaryUnaryMultiCallable[_account_pb2.CreatePlanInstanceRequest, _account_pb2.CreatePlanInstanceResponse]
     """Adds a plan instance to an account."""
     GetBalance: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetBalanceRequest, _account_pb2.GetBalanceResponse]
@@ -51,7 +53,7 @@ class AccountServiceStub:
     """Lists what accounts owe by how long it is overdue. Credits pay the oldest charges first."""
     GetStatement: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]
     """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
-    balance. A statement has at most 10,000 lines; a longer one is refused with STATEMENT_TOO_LONG.
+    balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
     """
 
 @_typing.type_check_only
@@ -66,7 +68,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]  # type: ignore[assignment]
     """Returns an account with its plan instances, by its number or by the caller's own identifier for it."""
     ListAccounts: _aio.UnaryUnaryMultiCallable[_account_pb2.ListAccountsRequest, _account_pb2.ListAccountsResponse]  # type: ignore[assignment]
-    """Lists the accounts of a client by account number."""
+    """Lists the accounts of a client by account number. A page ends earlier than asked where their plan instances would
+    not fit into one answer.
+    """
     CreatePlanInstance: _aio.UnaryUnaryMultiCallable[_account_pb2.CreatePlanInstanceRequest, _account_pb2.CreatePlanInstanceResponse]  # type: ignore[assignment]
     """Adds a plan instance to an account."""
     GetBalance: _aio.UnaryUnaryMultiCallable[_account_pb2.GetBalanceRequest, _account_pb2.GetBalanceResponse]  # type: ignore[assignment]
@@ -77,7 +81,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Lists what accounts owe by how long it is overdue. Credits pay the oldest charges first."""
     GetStatement: _aio.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]  # type: ignore[assignment]
     """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
-    balance. A statement has at most 10,000 lines; a longer one is refused with STATEMENT_TOO_LONG.
+    balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,7 +111,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.ListAccountsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.ListAccountsResponse, _abc.Awaitable[_account_pb2.ListAccountsResponse]]:
-        """Lists the accounts of a client by account number."""
+        """Lists the accounts of a client by account number. A page ends earlier than asked where their plan instances would
+        not fit into one answer.
+        """
 
     @_abc_1.abstractmethod
     def CreatePlanInstance(
@@ -148,7 +154,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.GetStatementResponse, _abc.Awaitable[_account_pb2.GetStatementResponse]]:
         """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
-        balance. A statement has at most 10,000 lines; a longer one is refused with STATEMENT_TOO_LONG.
+        balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

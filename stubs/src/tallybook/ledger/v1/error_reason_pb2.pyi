@@ -93,13 +93,13 @@ class _LedgerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     LEDGER_ERROR_REASON_DATE_INVALID: _LedgerErrorReason.ValueType  # 34
     """A date is not a day of the calendar, or an interval ends before it starts."""
     LEDGER_ERROR_REASON_AMOUNT_OUT_OF_RANGE: _LedgerErrorReason.ValueType  # 35
-    """The sum would leave the range of 64 bits."""
+    """A balance would leave the range of 64 bits, or a sum that was asked for does."""
     LEDGER_ERROR_REASON_OVERLOADED: _LedgerErrorReason.ValueType  # 36
     """The ledger is not taking more work now: too much is waiting. Retry after the time given."""
     LEDGER_ERROR_REASON_BALANCE_FORWARD_NOT_FIRST: _LedgerErrorReason.ValueType  # 37
     """A balance forward (9, 18) opens an account: it has to be the account's first transaction."""
     LEDGER_ERROR_REASON_STATEMENT_TOO_LONG: _LedgerErrorReason.ValueType  # 38
-    """The statement would have more lines than a statement may have: ask for a shorter period."""
+    """The statement would have more lines, or more text, than a statement may have: ask for a shorter period."""
 
 class LedgerErrorReason(_LedgerErrorReason, metaclass=_LedgerErrorReasonEnumTypeWrapper):
     """Why the ledger refused a request: google.rpc.ErrorInfo.reason is the name without its prefix, in the domain
@@ -179,11 +179,11 @@ LEDGER_ERROR_REASON_EXTERNAL_ID_TAKEN: LedgerErrorReason.ValueType  # 33
 LEDGER_ERROR_REASON_DATE_INVALID: LedgerErrorReason.ValueType  # 34
 """A date is not a day of the calendar, or an interval ends before it starts."""
 LEDGER_ERROR_REASON_AMOUNT_OUT_OF_RANGE: LedgerErrorReason.ValueType  # 35
-"""The sum would leave the range of 64 bits."""
+"""A balance would leave the range of 64 bits, or a sum that was asked for does."""
 LEDGER_ERROR_REASON_OVERLOADED: LedgerErrorReason.ValueType  # 36
 """The ledger is not taking more work now: too much is waiting. Retry after the time given."""
 LEDGER_ERROR_REASON_BALANCE_FORWARD_NOT_FIRST: LedgerErrorReason.ValueType  # 37
 """A balance forward (9, 18) opens an account: it has to be the account's first transaction."""
 LEDGER_ERROR_REASON_STATEMENT_TOO_LONG: LedgerErrorReason.ValueType  # 38
-"""The statement would have more lines than a statement may have: ask for a shorter period."""
+"""The statement would have more lines, or more text, than a statement may have: ask for a shorter period."""
 Global___LedgerErrorReason: _TypeAlias = LedgerErrorReason  # noqa: Y015

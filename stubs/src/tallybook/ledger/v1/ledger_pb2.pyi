@@ -68,7 +68,9 @@ class TransactionDraft(_message.Message):
     comment: _builtins.str
     """Why, in words. Required for voids, write-offs, credit memos."""
     document: _builtins.str
-    """Drafts of one call with the same label are one document, accepted or refused together. Empty: on its own."""
+    """Drafts of one call with the same label are one document, accepted or refused together: 1,000 at most. Empty: on
+    its own.
+    """
     request_id: _builtins.str
     """The caller's key for this draft alone, for callers that group drafts differently when they retry. A draft whose
     key is known, with the same content, returns the first answer. Drafts of one document carry the same key or none.
@@ -302,7 +304,10 @@ class DraftResult(_message.Message):
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:
-        """Why the draft was refused: the same status that the single operation would fail with. Absent when it was posted."""
+        """Why the draft was refused: the same status that the single operation would fail with. Absent when it was posted.
+        Where thousands of refusals would not fit into one answer, the last ones have only the code, the reason and the
+        beginning of the message.
+        """
 
     def __init__(
         self,
