@@ -33,7 +33,7 @@ class Money(_message.Message):
     minor_units: _builtins.int
     """The amount in the smallest unit of the currency (cents of a dollar). Where a field says that an
     amount is positive, the direction comes from the transaction type and never from the sign. The
-    bounds keep any sum of a billion amounts inside 64 bits.
+    bounds keep any sum of nine thousand amounts inside 64 bits; a balance beyond them is refused.
     """
     def __init__(
         self,
