@@ -17,7 +17,7 @@ def decide_account_opening(opening: AccountOpening, books: Books) -> Decision:
         taken_by = books.external_ids.get((opening.client_no, opening.external_id))
         if taken_by is not None:
             raise refusals.external_id_taken(opening.external_id, taken_by)
-    books.enter_external_id(opening.client_no, opening.external_id)
+        books.enter_external_id(opening.client_no, opening.external_id)
     return Decision([_balance_forward(opening)] if opening.opening_balance else [], opening=opening)
 
 
