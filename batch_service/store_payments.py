@@ -18,8 +18,8 @@ from service_kit.money import Money
 class PaymentAttempt:
     """An attempt to collect from an account, stored before the gateway is called (see rules.collection).
 
-    fact: the business fact that at most one payment is taken for; attempt_id: the name by which the gateway
-    knows it.
+    attempt_id: the name by which the gateway knows it.
+    fact: the business fact that at most one payment is taken for.
     """
 
     attempt_id: str

@@ -32,9 +32,10 @@ def main(
 ) -> int:
     """Run one command and return the exit status (sysexits.h: 78 for a configuration that is refused).
 
-    serve (default)  serve until SIGTERM; --wait-for-migrations waits for the schema, if need be
-    migrate          bring the schema to head and grant the runtime role what the tables allow
-    check-config     check the settings and the authorisation table, print the settings, start nothing
+        serve (default)  serve until SIGTERM; --wait-for-migrations waits for the schema, if need be
+        migrate          bring the schema to head and grant the runtime role what the tables allow
+        check-config     check the settings and the authorisation table, print the settings, start nothing
+
     commands: further ones of the service, e.g. {"worker": run_worker}; each gets the settings and its part.
     """
     own = commands or {}

@@ -110,8 +110,9 @@ class JobNames:
 class ProcessContext:
     """The session that a process works for, and what it works with.
 
-    actor: who asked for the session; interrupted: whether it is to stop, for a loop of its own that takes
-    long. file_name: the file that it loads, or "".
+    file_name: the file that it loads, or "".
+    actor: who asked for the session.
+    interrupted: whether it is to stop, for a loop of its own that takes long.
     """
 
     client_no: int
