@@ -35,9 +35,7 @@ def bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
         if settings.tls_certificate_file is None:
             port = server.add_insecure_port(address)
         else:
-            assert settings.tls_key_file is not None, "checked by serving_faults"
-            pair = (settings.tls_key_file.read_bytes(), settings.tls_certificate_file.read_bytes())
-            port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+            port = server.add_secure_port(address, _renewable_credentials(settings))
     except RuntimeError as fault:
         raise StartError(
             EX_CONFIG, f"{settings.variable('port')}: can't bind to {address}: {fault}"
@@ -45,6 +43,35 @@ def bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
     if settings.port_file is not None:
         _write_whole(settings.port_file, f"{port}\n")
     return port
+
+
+def _renewable_credentials(settings: ServiceSettings) -> grpc.ServerCredentials:
+    """TLS with the certificate that the files hold at the time of each handshake: it can be renewed."""
+    certificate_file, key_file = settings.tls_certificate_file, settings.tls_key_file
+    assert certificate_file is not None
+    assert key_file is not None, "checked by serving_faults"
+
+    def read() -> tuple[bytes, bytes]:
+        return key_file.read_bytes(), certificate_file.read_bytes()
+
+    used = read()
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal used
+        try:
+            pair = read()
+            # Between the two writes of a renewal the files do not fit: then the old certificate goes on.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate_file, key_file)
+        except (OSError, ssl.SSLError):
+            return None
+        if pair == used:
+            return None
+        used = pair
+        return grpc.ssl_server_certificate_configuration([pair])
+
+    first = grpc.ssl_server_certificate_configuration([used])
+    # None says that nothing changed, which the type stub forgets.
+    return grpc.dynamic_ssl_server_credentials(first, renewed)  # type: ignore[arg-type]
 
 
 def _check_address_is_free(settings: ServiceSettings) -> None:

@@ -100,6 +100,23 @@ async def test_a_server_that_another_authority_vouches_for_is_not_trusted(
         assert (await refused(echo.Echo(asking(), timeout=5))).code is grpc.StatusCode.UNAVAILABLE
 
 
+async def test_a_certificate_that_is_renewed_is_used_from_then_on(
+    files: CredentialFiles, tmp_path: Path
+) -> None:
+    fresh = ensure_credentials(tmp_path / "fresh", hosts=["ledger"])
+    caller = files.token("caller")
+    async with serving(files) as target:
+        # Half of a renewal: the key is new and the certificate is old, which does not fit.
+        files.certificate_key("ledger").write_bytes(fresh.certificate_key("ledger").read_bytes())
+        async with open_channel(target, tls_root_file=files.authority, token_file=caller) as channel:
+            echo: Any = echo_pb2_grpc.EchoServiceStub(channel)
+            assert (await echo.Echo(asking())).text == "hello"
+        files.certificate("ledger").write_bytes(fresh.certificate("ledger").read_bytes())
+        async with open_channel(target, tls_root_file=fresh.authority, token_file=caller) as channel:
+            echo = echo_pb2_grpc.EchoServiceStub(channel)
+            assert (await echo.Echo(asking())).text == "hello"
+
+
 async def test_a_token_that_changes_in_its_file_is_used_from_then_on(
     files: CredentialFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
