@@ -36,7 +36,12 @@ from ledger_service.rules.needs import Needs
 from ledger_service.settings import LedgerSettings
 from service_kit import outbox
 from service_kit.clock import Clock
-from service_kit.database import RawConnection, create_engine, raw_connection
+from service_kit.database import (
+    DatabaseUnavailableError,
+    RawConnection,
+    create_engine,
+    raw_connection,
+)
 from service_kit.errors import DomainError, ErrorKind, SharedReason
 from service_kit.failures import as_domain_error, is_database_unavailable
 
@@ -188,22 +193,36 @@ class Poster:
         Also when the connection broke during the commit and nobody knows whether it took place: the requests
         have keys, and what was committed under a key is answered, not posted again.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
-                async with self._engine.connect() as connection:
+                async with self._trusted_connection() as connection:
                     with _GROUP_SECONDS.time():
-                        return await self._post_once(await raw_connection(connection), requests)
+                        return await self._post_once(connection, requests)
             except _LOST_RACE as lost:
                 cause: Exception = lost
             except Exception as failure:
-                if not is_database_unavailable(failure):
+                if not _is_connection_lost(failure):
                     raise
-                cause = failure
+                cause = DatabaseUnavailableError(f"the connection was lost: {failure}")
+                cause.__cause__ = failure
             if attempt == _ATTEMPTS:
                 raise cause
             _RETRIES.labels(type(cause).__name__).inc()
             await asyncio.sleep(_PAUSE_SECONDS * attempt)
-        raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def _trusted_connection(self) -> AsyncIterator[RawConnection]:
+        """A connection that is given up when anything but a lost race happens on it."""
+        async with self._engine.connect() as connection:
+            try:
+                yield await raw_connection(connection)
+            except _LOST_RACE:
+                raise
+            except BaseException:
+                await connection.invalidate()
+                raise
 
     async def _post_once(
         self, connection: RawConnection, requests: Sequence[PostingRequest]
@@ -271,6 +290,15 @@ async def running_poster(
                     await lane
     finally:
         await engine.dispose()
+
+
+def _is_connection_lost(failure: Exception) -> bool:
+    """Whether the connection is gone. The driver does not always notice that it was cut in the middle of an
+    operation: then it complains of its own state, or of the operation that never ended.
+    """
+    if isinstance(failure, asyncpg.InterfaceError | asyncpg.InternalClientError):
+        return not isinstance(failure, asyncpg.DataError)
+    return is_database_unavailable(failure)
 
 
 def _stopping() -> DomainError:
