@@ -179,7 +179,8 @@ class BatchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeBatchSession(self, request, context):
-        """Resumes an Incomplete session: it goes on with the records that are left.
+        """Resumes an Incomplete session: it goes on with the records that are left. A session of the Universal Activity Loader
+        can be resumed after an Error, too, because no other session may load its file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,7 +60,9 @@ class BatchServiceStub:
     InterruptBatchSession: _grpc.UnaryUnaryMultiCallable[_batch_pb2.InterruptBatchSessionRequest, _batch_pb2.InterruptBatchSessionResponse]
     """Interrupts a session: it stops within one chunk and ends as Incomplete. What was committed stays."""
     ResumeBatchSession: _grpc.UnaryUnaryMultiCallable[_batch_pb2.ResumeBatchSessionRequest, _batch_pb2.ResumeBatchSessionResponse]
-    """Resumes an Incomplete session: it goes on with the records that are left."""
+    """Resumes an Incomplete session: it goes on with the records that are left. A session of the Universal Activity Loader
+    can be resumed after an Error, too, because no other session may load its file.
+    """
     RetryFailedRecords: _grpc.UnaryUnaryMultiCallable[_batch_pb2.RetryFailedRecordsRequest, _batch_pb2.RetryFailedRecordsResponse]
     """Works the failed records of an ended session once more. Each gets its new outcome."""
 
@@ -96,7 +98,9 @@ class BatchServiceAsyncStub(BatchServiceStub):
     InterruptBatchSession: _aio.UnaryUnaryMultiCallable[_batch_pb2.InterruptBatchSessionRequest, _batch_pb2.InterruptBatchSessionResponse]  # type: ignore[assignment]
     """Interrupts a session: it stops within one chunk and ends as Incomplete. What was committed stays."""
     ResumeBatchSession: _aio.UnaryUnaryMultiCallable[_batch_pb2.ResumeBatchSessionRequest, _batch_pb2.ResumeBatchSessionResponse]  # type: ignore[assignment]
-    """Resumes an Incomplete session: it goes on with the records that are left."""
+    """Resumes an Incomplete session: it goes on with the records that are left. A session of the Universal Activity Loader
+    can be resumed after an Error, too, because no other session may load its file.
+    """
     RetryFailedRecords: _aio.UnaryUnaryMultiCallable[_batch_pb2.RetryFailedRecordsRequest, _batch_pb2.RetryFailedRecordsResponse]  # type: ignore[assignment]
     """Works the failed records of an ended session once more. Each gets its new outcome."""
 
@@ -195,7 +199,9 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _batch_pb2.ResumeBatchSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.ResumeBatchSessionResponse, _abc.Awaitable[_batch_pb2.ResumeBatchSessionResponse]]:
-        """Resumes an Incomplete session: it goes on with the records that are left."""
+        """Resumes an Incomplete session: it goes on with the records that are left. A session of the Universal Activity Loader
+        can be resumed after an Error, too, because no other session may load its file.
+        """
 
     @_abc_1.abstractmethod
     def RetryFailedRecords(

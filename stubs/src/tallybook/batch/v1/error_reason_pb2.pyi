@@ -59,7 +59,7 @@ class _BatchErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Batc
     BATCH_ERROR_REASON_CURRENCY_UNKNOWN: _BatchErrorReason.ValueType  # 17
     """The currency code is not one of ISO 4217."""
     BATCH_ERROR_REASON_SESSION_SUPERSEDED: _BatchErrorReason.ValueType  # 18
-    """The session waits for, or was superseded by, a newer attempt."""
+    """The session was superseded by a newer attempt."""
 
 class BatchErrorReason(_BatchErrorReason, metaclass=_BatchErrorReasonEnumTypeWrapper):
     """Why the batch service refused a request: google.rpc.ErrorInfo.reason is the name without its prefix, in the domain
@@ -103,5 +103,5 @@ BATCH_ERROR_REASON_STREAM_INVALID: BatchErrorReason.ValueType  # 16
 BATCH_ERROR_REASON_CURRENCY_UNKNOWN: BatchErrorReason.ValueType  # 17
 """The currency code is not one of ISO 4217."""
 BATCH_ERROR_REASON_SESSION_SUPERSEDED: BatchErrorReason.ValueType  # 18
-"""The session waits for, or was superseded by, a newer attempt."""
+"""The session was superseded by a newer attempt."""
 Global___BatchErrorReason: _TypeAlias = BatchErrorReason  # noqa: Y015
