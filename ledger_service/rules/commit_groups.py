@@ -140,19 +140,18 @@ class CommitGroup:
 
 def numbers_needed(accepted: Sequence[Accepted]) -> dict[str, int]:
     """How many numbers of each kind the documents take."""
-    events, rows, others = 0, Counter[str](), Counter[str](group_no=1)
-    for each in accepted:
-        postings, invoice, _, opening = each.decision
-        events += len(postings)
-        rows.update([posting.type.source_table for posting in postings if posting.row is not None])
-        if invoice is not None:
-            others["invoice_no"] += 1
+    decisions = [each.decision for each in accepted]
+    postings = [posting for decision in decisions for posting in decision.postings]
+    needed = Counter([posting.type.source_table for posting in postings if posting.row is not None])
+    needed["group_no"] = 1
+    needed["event_no"] = len(postings)
+    needed["invoice_no"] = len([each for each in decisions if each.invoice is not None])
+    for opening in [each.opening for each in decisions if each.opening is not None]:
         if isinstance(opening, AccountOpening):
-            others["acct_no"] += 1
-            others["plan_instance_no"] += len(opening.plan_instance_names)
-        elif isinstance(opening, PlanInstanceOpening):
-            others["plan_instance_no"] += 1
-    needed = {"event_no": events, **rows, **others}
+            needed["acct_no"] += 1
+            needed["plan_instance_no"] += len(opening.plan_instance_names)
+        else:
+            needed["plan_instance_no"] += 1
     return {name: count for name, count in needed.items() if count}
 
 

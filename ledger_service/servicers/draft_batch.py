@@ -146,8 +146,7 @@ def _document(
     for draft in drafts:
         check_draft(draft, roles)
     kind = document_kind(drafts)
-    keys = {message.request_id for message in messages}
-    keys.discard("")
+    keys = {message.request_id for message in messages if message.request_id}
     if not keys:
         return Document(client_no, kind, drafts, roles)
     if len(keys) > 1:
