@@ -43,7 +43,8 @@ class _Held:
 
     task: asyncio.Task[None]
     stopping: bool = False
-    lost: bool = False
+    gone: bool = False
+    """The claim was not there any more at the last heartbeat."""
 
 
 class Worker:
@@ -118,7 +119,7 @@ class Worker:
         finally:
             held = self._held.pop(claim.ticket)
         if task.cancelled():
-            await self._let_go(claim, lost=held.lost)
+            await self._let_go(claim, lost=held.gone)
         elif failure := task.exception():
             _log.error("a claim could not be ended, its lease runs out", exc_info=failure)
 
@@ -219,8 +220,11 @@ class Worker:
                 if ticket in kept:
                     held.stopping = kept[ticket]
                 elif ticket in self._held:
-                    held.lost = True
-                    held.task.cancel()
+                    # A task that has just settled its chunk has no claim left either, and still has to
+                    # deliver what comes next. Who is not done with that by the next heartbeat lost the lease.
+                    if held.gone:
+                        held.task.cancel()
+                    held.gone = True
 
     def _cancel_all(self) -> None:
         for held in self._held.values():

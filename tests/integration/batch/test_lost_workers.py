@@ -6,10 +6,15 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import grpc
 import pytest
 
+from batch_service import store_chunks
+from batch_service.chunks import ChunkTicket
+from batch_service.delivery_procrastinate import ProcrastinateDelivery
 from tallybook.batch.v1 import batch_pb2
 from tests.integration.batch.conftest import NewStage
 from tests.integration.batch.stage import ENDED, Stage, status_name, until
@@ -185,6 +190,34 @@ async def test_chunks_that_the_queue_lost_are_delivered_again(workerless: Stage)
     await workerless.admin.execute("DELETE FROM procrastinate_jobs")
     workerless.start_worker()
     assert status_name(await workerless.ended(session)) == "OK"
+
+
+async def test_a_heartbeat_that_finds_a_chunk_settled_lets_its_worker_deliver_what_comes_next(
+    new_stage: NewStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No claim is left on a settled chunk, and still nothing was lost."""
+    stage = await new_stage(redelivery_seconds=1000.0)
+    await stage.records("first", [Deed.OK] * 20)
+    heartbeat = asyncio.Event()
+    keep, defer = store_chunks.keep, ProcrastinateDelivery.defer
+
+    async def keep_and_tell(*arguments: Any) -> dict[ChunkTicket, bool]:
+        kept = await keep(*arguments)
+        heartbeat.set()
+        return kept
+
+    async def defer_after_a_heartbeat(
+        delivery: ProcrastinateDelivery, tickets: Sequence[ChunkTicket]
+    ) -> None:
+        if any(ticket.chunk_no for ticket in tickets):
+            heartbeat.clear()
+            await heartbeat.wait()
+            await asyncio.sleep(0.05)
+        await defer(delivery, tickets)
+
+    monkeypatch.setattr(store_chunks, "keep", keep_and_tell)
+    monkeypatch.setattr(ProcrastinateDelivery, "defer", defer_after_a_heartbeat)
+    assert status_name(await stage.ended(await stage.run("first"), seconds=20)) == "OK"
 
 
 async def test_work_goes_on_after_the_database_closed_all_connections(stage: Stage) -> None:
