@@ -23,7 +23,7 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import AdaptedConnection, event
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ledger_service import store_books, store_groups
 from ledger_service.audit_events import events_of
@@ -132,6 +132,34 @@ class _Queue:
         _WAITING_DRAFTS.set(self._drafts)
 
 
+class _LaneConnection:
+    """The connection of a lane, which it keeps from group to group; opened when it is first needed."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._held: AsyncConnection | None = None
+
+    @asynccontextmanager
+    async def trusted(self) -> AsyncIterator[RawConnection]:
+        """The connection, which is given up when anything but a lost race happens on it."""
+        if self._held is None:
+            self._held = await self._engine.connect()
+        try:
+            yield await raw_connection(self._held)
+        except _LOST_RACE:
+            raise
+        except BaseException:
+            await self._held.invalidate()
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        held, self._held = self._held, None
+        if held is not None:
+            await held.close()
+
+
 class Poster:
     """Posts requests in groups; made by `running_poster`."""
 
@@ -156,29 +184,30 @@ class Poster:
 
     async def run_lane(self) -> None:
         """Post group after group, for ever."""
-        while True:
-            group = await self._queue.take(self._group_size)
-            try:
-                await self._post(group)
-            except asyncio.CancelledError:
-                for waiting in group:
-                    waiting.fail(_stopping())
-                raise
+        async with contextlib.aclosing(_LaneConnection(self._engine)) as lane:
+            while True:
+                group = await self._queue.take(self._group_size)
+                try:
+                    await self._post(lane, group)
+                except asyncio.CancelledError:
+                    for waiting in group:
+                        waiting.fail(_stopping())
+                    raise
 
-    async def _post(self, group: Sequence[_Waiting]) -> None:
+    async def _post(self, lane: _LaneConnection, group: Sequence[_Waiting]) -> None:
         """Post a group. When it fails for no reason that passes, its halves are posted apart: so one request
         that can't be posted never fails its neighbours.
         """
         try:
-            results = await self._post_with_retries([waiting.request for waiting in group])
+            results = await self._post_with_retries(lane, [waiting.request for waiting in group])
             for waiting, result in zip(group, results, strict=True):
                 waiting.resolve(result)
         except Exception as failure:  # noqa: BLE001  # whatever it is, somebody waits for an answer
             error = as_domain_error(failure)
             if len(group) > 1 and error.reason == SharedReason.INTERNAL:
                 middle = len(group) // 2
-                await self._post(group[:middle])
-                await self._post(group[middle:])
+                await self._post(lane, group[:middle])
+                await self._post(lane, group[middle:])
                 return
             log = _log.exception if error.kind is ErrorKind.INTERNAL else _log.warning
             log("a group was not posted", requests=len(group), cause=repr(failure))
@@ -186,7 +215,7 @@ class Poster:
                 waiting.fail(error)
 
     async def _post_with_retries(
-        self, requests: Sequence[PostingRequest]
+        self, lane: _LaneConnection, requests: Sequence[PostingRequest]
     ) -> Sequence[Decided | FirstAnswer | Refusal]:
         """A group that loses a race, or its connection, is begun again.
 
@@ -197,7 +226,7 @@ class Poster:
         while True:
             attempt += 1
             try:
-                async with self._trusted_connection() as connection:
+                async with lane.trusted() as connection:
                     with _GROUP_SECONDS.time():
                         return await self._post_once(connection, requests)
             except _LOST_RACE as lost:
@@ -211,18 +240,6 @@ class Poster:
                 raise cause
             _RETRIES.labels(type(cause).__name__).inc()
             await asyncio.sleep(_PAUSE_SECONDS * attempt)
-
-    @asynccontextmanager
-    async def _trusted_connection(self) -> AsyncIterator[RawConnection]:
-        """A connection that is given up when anything but a lost race happens on it."""
-        async with self._engine.connect() as connection:
-            try:
-                yield await raw_connection(connection)
-            except _LOST_RACE:
-                raise
-            except BaseException:
-                await connection.invalidate()
-                raise
 
     async def _post_once(
         self, connection: RawConnection, requests: Sequence[PostingRequest]
@@ -260,7 +277,7 @@ class Poster:
         finally:
             await writing
         await store_groups.write_keys(connection, keys)
-        await store_groups.write_marks_and_balances(connection, group)
+        await store_groups.settle(connection, group)
         await outbox.append(connection, events)
         _GROUPS.inc()
         _TRANSACTIONS.inc(len(group.transactions))

@@ -18,35 +18,33 @@ _KNOWN_KEYS: Final = """
 
 _RESERVE: Final = "SELECT reserve_numbers($1::text[], $2::bigint[])"
 
-_INSERT_GROUP: Final = """
-    INSERT INTO commit_group (group_no, first_event_no, last_event_no, transactions, digest, committed_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
-"""
-
-_INSERT_PARTS: Final = """
-    INSERT INTO commit_group_part (client_no, group_no, first_event_no, last_event_no, transactions, digest)
-    SELECT client_no, $1, first_event_no, last_event_no, transactions, digest
-      FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::bytea[])
-           AS part (client_no, first_event_no, last_event_no, transactions, digest)
-"""
-
-# The rows are locked already, so the order of the updates does not matter.
-_UPDATE_BALANCES: Final = """
+# The mark of the group, its parts, and the balances: small things, and each would be a round trip of its own.
+# The balances are locked already, so the order in which they are updated does not matter.
+_SETTLE: Final = """
+    WITH mark AS (
+        INSERT INTO commit_group (group_no, first_event_no, last_event_no, transactions, digest, committed_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+    ), parts AS (
+        INSERT INTO commit_group_part
+               (client_no, group_no, first_event_no, last_event_no, transactions, digest)
+        SELECT client_no, $1, first_event_no, last_event_no, transactions, digest
+          FROM unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::integer[], $11::bytea[])
+               AS part (client_no, first_event_no, last_event_no, transactions, digest)
+    ), plan_balances AS (
+        UPDATE plan_instance_balance AS balance
+           SET balance = balance.balance + change.amount
+          FROM unnest($12::bigint[], $13::bigint[], $14::bigint[])
+               AS change (client_no, plan_instance_no, amount)
+         WHERE balance.client_no = change.client_no
+           AND balance.plan_instance_no = change.plan_instance_no
+    )
     UPDATE account_balance AS balance
        SET balance = balance.balance + change.amount,
            last_event_no = change.last_event_no
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+      FROM unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[])
            AS change (client_no, acct_no, amount, last_event_no)
      WHERE balance.client_no = change.client_no
        AND balance.acct_no = change.acct_no
-"""
-
-_UPDATE_PLAN_BALANCES: Final = """
-    UPDATE plan_instance_balance AS balance
-       SET balance = balance.balance + change.amount
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS change (client_no, plan_instance_no, amount)
-     WHERE balance.client_no = change.client_no
-       AND balance.plan_instance_no = change.plan_instance_no
 """
 
 
@@ -94,11 +92,31 @@ async def write_keys(connection: RawConnection, keys: Sequence[Row]) -> None:
     await _copy(connection, tables.request_key, sorted(keys, key=lambda row: row[:3]))
 
 
-async def write_marks_and_balances(connection: RawConnection, group: CommitGroup) -> None:
+async def settle(connection: RawConnection, group: CommitGroup) -> None:
     """Write the mark of the group, with its digest, and what its transactions do to the balances."""
-    if group.transactions:
-        await _write_marks(connection, group)
-        await _update_balances(connection, group)
+    if not group.transactions:
+        return
+    await connection.execute(
+        _SETTLE,
+        group.group_no,
+        group.first_event_no,
+        group.last_event_no,
+        len(group.transactions),
+        group.digest,
+        group.created_at,
+        [part.client_no for part in group.parts],
+        [part.first_event_no for part in group.parts],
+        [part.last_event_no for part in group.parts],
+        [part.transactions for part in group.parts],
+        [part.digest for part in group.parts],
+        [client_no for client_no, _ in group.plan_balance_changes],
+        [plan_instance_no for _, plan_instance_no in group.plan_balance_changes],
+        list(group.plan_balance_changes.values()),
+        [client_no for client_no, _ in group.balance_changes],
+        [acct_no for _, acct_no in group.balance_changes],
+        list(group.balance_changes.values()),
+        [group.last_events[account] for account in group.balance_changes],
+    )
 
 
 async def _copy(connection: RawConnection, table: Table, rows: Sequence[Row]) -> None:
@@ -109,42 +127,3 @@ async def _copy(connection: RawConnection, table: Table, rows: Sequence[Row]) ->
 _COLUMNS: Final = {
     table.name: [column.name for column in table.columns] for table in tables.metadata.sorted_tables
 }
-
-
-async def _write_marks(connection: RawConnection, group: CommitGroup) -> None:
-    await connection.execute(
-        _INSERT_GROUP,
-        group.group_no,
-        group.first_event_no,
-        group.last_event_no,
-        len(group.transactions),
-        group.digest,
-        group.created_at,
-    )
-    await connection.execute(
-        _INSERT_PARTS,
-        group.group_no,
-        [part.client_no for part in group.parts],
-        [part.first_event_no for part in group.parts],
-        [part.last_event_no for part in group.parts],
-        [part.transactions for part in group.parts],
-        [part.digest for part in group.parts],
-    )
-
-
-async def _update_balances(connection: RawConnection, group: CommitGroup) -> None:
-    if group.balance_changes:
-        await connection.execute(
-            _UPDATE_BALANCES,
-            [key[0] for key in group.balance_changes],
-            [key[1] for key in group.balance_changes],
-            list(group.balance_changes.values()),
-            [group.last_events[key] for key in group.balance_changes],
-        )
-    if group.plan_balance_changes:
-        await connection.execute(
-            _UPDATE_PLAN_BALANCES,
-            [key[0] for key in group.plan_balance_changes],
-            [key[1] for key in group.plan_balance_changes],
-            list(group.plan_balance_changes.values()),
-        )

@@ -19,7 +19,7 @@ from ledger_service.rules.postings import (
     PlanInstanceOpening,
     Posting,
 )
-from ledger_service.rules.sources import InvoiceLine, NewInvoiceLine, Source
+from ledger_service.rules.sources import InvoiceLine, NewInvoiceLine, RefundReversal, Source
 from ledger_service.rules.transactions import Transaction
 
 
@@ -76,13 +76,15 @@ class Accepted:
         ]
 
     def _source(self, posting: Posting) -> Source | None:
-        line = posting.source
-        if not isinstance(line, NewInvoiceLine):
-            return line
-        assert self.decision.invoice is not None
-        return InvoiceLine(
-            line.line_type, line.description, posting.draft + 1, self.decision.invoice.invoice_no
-        )
+        """The source of a posting, with the numbers that it was drafted without."""
+        source = posting.source
+        if isinstance(source, NewInvoiceLine):
+            assert self.decision.invoice is not None
+            invoice_no = self.decision.invoice.invoice_no
+            return InvoiceLine(source.line_type, source.description, posting.draft + 1, invoice_no)
+        if isinstance(source, RefundReversal) and not posting.type.is_void:
+            return source._replace(refund_event_no=self.first_event_no)
+        return source
 
 
 class Part(NamedTuple):
