@@ -1,9 +1,9 @@
 """Measures posting through the contract next to the raw limit of the same machine, in the same run.
 
-Run: `python -m benchmarks.posting [seconds]`. It starts its own PostgreSQL (durable, fsync on) and its own ledger in
-a process of its own, opens a thousand accounts, and posts checks (type 2) in calls of several sizes. The raw limit is
-COPY of the same rows into the same two tables, with their indexes, in commits of the same size, by one connection: no
-rules, no keys, no balances. The client shares the machine with both.
+Run: `python -m benchmarks.posting [seconds]`. It starts its own PostgreSQL (durable, fsync on) and its own
+ledger in a process of its own, opens a thousand accounts, and posts checks (type 2) in calls of several
+sizes. The raw limit is COPY of the same rows into the same two tables, with their indexes, in commits of
+the same size, by one connection: no rules, no keys, no balances. The client shares the machine with both.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from typing import Final
 import asyncpg
 import grpc
 import uvloop
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from service_kit import migrations
 from service_kit.postgres_server import PostgresServer
@@ -114,15 +115,19 @@ async def _open_accounts(channel: grpc.aio.Channel) -> Sequence[int]:
         )
         for place in range(ACCOUNTS)
     ]
-    responses = await asyncio.gather(
-        *(stub.CreateAccount(request, wait_for_ready=True, timeout=60) for request in requests)
-    )
+    await _wait_until_serving(channel)
+    responses = await asyncio.gather(*(stub.CreateAccount(request) for request in requests))
     return [response.account.acct_no for response in responses]
 
 
-async def _measure(
-    channel: grpc.aio.Channel, accounts: Sequence[int], load: Load, seconds: float
-) -> float:
+async def _wait_until_serving(channel: grpc.aio.Channel) -> None:
+    health = health_pb2_grpc.HealthStub(channel)
+    request = health_pb2.HealthCheckRequest()
+    while (await health.Check(request, wait_for_ready=True)).status != health_pb2.HealthCheckResponse.SERVING:
+        await asyncio.sleep(0.05)
+
+
+async def _measure(channel: grpc.aio.Channel, accounts: Sequence[int], load: Load, seconds: float) -> float:
     """Transactions a second: from sending a request, which was made before, to having read its answer."""
     stub = ledger_pb2_grpc.LedgerServiceStub(channel)
     count = max(load.in_flight * 4, min(20_000, PREPARED_DRAFTS // max(load.drafts, 1)))
