@@ -25,7 +25,6 @@ import grpc
 import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from service_kit import migrations
 from service_kit.postgres_server import PostgresServer
 from tallybook.ledger.v1 import (
     account_pb2,
@@ -62,25 +61,27 @@ LOADS: Final = (
 _NUMBERS = itertools.count(1)
 
 
-async def main(seconds: float) -> None:
+def main(seconds: float) -> None:
     """Print a table: what was posted a second, and what COPY alone manages."""
     with tempfile.TemporaryDirectory(prefix="tallybook-bench-", ignore_cleanup_errors=True) as directory:
         path = Path(directory)
+        # PostgreSQL may have to run as another user than ours.
         path.chmod(0o711)
-        with PostgresServer(path / "data") as server:
-            url = server.url()
-            await migrations.upgrade("ledger_service", url, None)
-            with _ledger(url, path / "port") as port:
-                async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=_LARGE) as channel:
-                    accounts = await _open_accounts(channel)
-                    for load in LOADS:
-                        posted = await _measure(channel, accounts, load, seconds)
-                        raw = await _measure_copy(url, load.drafts or 1, seconds)
-                        print(
-                            f"{load.name:22} {posted:9,.0f} transactions/s   COPY alone {raw:9,.0f} rows/s   "
-                            f"{posted / raw:5.0%}",
-                            flush=True,
-                        )
+        with PostgresServer(path / "data") as server, _ledger(server.url(), path / "port") as port:
+            uvloop.run(_measure_all(server.url(), port, seconds))
+
+
+async def _measure_all(url: str, port: str, seconds: float) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=_LARGE) as channel:
+        accounts = await _open_accounts(channel)
+        for load in LOADS:
+            posted = await _measure(channel, accounts, load, seconds)
+            raw = await _measure_copy(url, load.drafts or 1, seconds)
+            print(
+                f"{load.name:22} {posted:9,.0f} transactions/s   COPY alone {raw:9,.0f} rows/s   "
+                f"{posted / raw:5.0%}",
+                flush=True,
+            )
 
 
 _LARGE: Final = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)]
@@ -96,7 +97,9 @@ def _ledger(url: str, port_file: Path) -> Iterator[str]:
         "TALLYBOOK_LEDGER_DEVELOPMENT_PRINCIPAL": "true",
         "TALLYBOOK_LEDGER_LOG_LEVEL": "error",
     }
-    process = subprocess.Popen([sys.executable, "-m", "ledger_service"], env=environment)
+    ledger = [sys.executable, "-m", "ledger_service"]
+    subprocess.run([*ledger, "migrate"], env=environment, check=True)
+    process = subprocess.Popen(ledger, env=environment)
     try:
         while not port_file.exists() or not port_file.read_text():
             time.sleep(0.05)
@@ -121,10 +124,10 @@ async def _open_accounts(channel: grpc.aio.Channel) -> Sequence[int]:
 
 
 async def _wait_until_serving(channel: grpc.aio.Channel) -> None:
-    health = health_pb2_grpc.HealthStub(channel)
-    request = health_pb2.HealthCheckRequest()
-    while (await health.Check(request, wait_for_ready=True)).status != health_pb2.HealthCheckResponse.SERVING:
-        await asyncio.sleep(0.05)
+    watch = health_pb2_grpc.HealthStub(channel).Watch  # type: ignore[attr-defined]  # set when it is made
+    async for state in watch(health_pb2.HealthCheckRequest(), wait_for_ready=True):
+        if state.status == health_pb2.HealthCheckResponse.SERVING:
+            return
 
 
 async def _measure(channel: grpc.aio.Channel, accounts: Sequence[int], load: Load, seconds: float) -> float:
@@ -204,4 +207,4 @@ async def _measure_copy(url: str, rows: int, seconds: float) -> float:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0))
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
