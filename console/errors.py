@@ -13,6 +13,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from console.exit_codes import ExitCode
+from console.own_name import own_name
 from service_kit.errors import DomainError
 
 
@@ -46,7 +47,7 @@ _EXIT_CODES: Final = {
     grpc.StatusCode.UNAUTHENTICATED: ExitCode.NO_PERMISSION,
     grpc.StatusCode.PERMISSION_DENIED: ExitCode.NO_PERMISSION,
     grpc.StatusCode.CANCELLED: ExitCode.INTERRUPTED,
-    grpc.StatusCode.UNIMPLEMENTED: ExitCode.INTERNAL,
+    grpc.StatusCode.UNIMPLEMENTED: ExitCode.UNAVAILABLE,
     grpc.StatusCode.INTERNAL: ExitCode.INTERNAL,
     grpc.StatusCode.UNKNOWN: ExitCode.INTERNAL,
     grpc.StatusCode.DATA_LOSS: ExitCode.INTERNAL,
@@ -54,6 +55,7 @@ _EXIT_CODES: Final = {
 
 # gRPC says which address it tried in the middle of a long sentence of its own.
 _TRIED_ADDRESS: Final = re.compile(r"ipv[46]:([^ ]+?):? ")
+_UNKNOWN_HOST: Final = re.compile(r"errors resolving ([^ ]+): ")
 
 
 def root_error(error: Exception) -> Exception:
@@ -122,14 +124,21 @@ def _rpc_line(error: grpc.RpcError) -> str:
     code = _code_of(error)
     if code is grpc.StatusCode.UNAVAILABLE:
         return f"UNAVAILABLE: {_who_does_not_answer(_details_of(error))}"
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return (
+            "UNIMPLEMENTED: another service answers there, or another version: see --ledger, --batch, --audit"
+        )
     return _joined(code.name, _details_of(error))
 
 
 def _who_does_not_answer(details: str) -> str:
+    unknown = _UNKNOWN_HOST.search(details)
+    if unknown is not None:
+        return f"there is no host {unknown[1]}: see --ledger, --batch and --audit"
     tried = _TRIED_ADDRESS.search(details + " ")
     if tried is None:
         return f"a service does not answer: {details}"
-    return f"the service at {tried[1]} does not answer. Start all of them with: tallybook up"
+    return f"the service at {tried[1]} does not answer. Start all of them with: {own_name()} up"
 
 
 def _status_of(error: grpc.RpcError) -> Status | None:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import typer
 from google.protobuf.message import Message
 from rich.console import RenderableType
 
 from console.connections import Connections, Targets
+from console.paging import FirstRows
 from console.rendering import Screen
 
 Answer = TypeVar("Answer")
@@ -38,6 +39,11 @@ class Invocation:
                 return await question(services)
 
         return asyncio.run(connected())
+
+    def note_more(self, first_rows: FirstRows[Any], limit: int) -> None:
+        """Say beside the answer that it is not all: who adds up a list has to know."""
+        if first_rows.more:
+            self.screen.note(f"These are the first {limit:,}, there are more: --limit N shows N", "yellow")
 
     def show(self, answer: Document, view: Callable[[Document], RenderableType], *, as_json: bool) -> None:
         """Write an answer: as a document for programs, or as its view for people."""

@@ -11,6 +11,9 @@ from tallybook.batch.v1.batch_status_pb2 import BatchStatus
 
 _STATUS_NAMES: Final = ", ".join(name.removeprefix("BATCH_STATUS_").lower() for name in BatchStatus.keys())  # noqa: SIM118  # no dict
 
+_LARGEST_NUMBER: Final = 2**63 - 1
+_DIGITS: Final = len(str(_LARGEST_NUMBER))
+
 
 def parse_day(text: str) -> date:
     """ "2026-03-01"; BadParameter for anything else."""
@@ -18,6 +21,13 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a day such as 2026-03-31.") from None
+
+
+def parse_number(text: str) -> int:
+    """A number of a client, an account, a session, an event; BadParameter for anything else."""
+    if text.isascii() and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= _LARGEST_NUMBER:
+        return int(text)
+    raise typer.BadParameter(f"{text!r} is not a number from 1 to {_LARGEST_NUMBER}.")
 
 
 def parse_month(text: str) -> date:
@@ -49,7 +59,10 @@ def status_codes(codes: list[int] | None) -> list[BatchStatus.ValueType]:
 
 
 ClientOption = Annotated[
-    int, typer.Option("--client", metavar="N", min=1, help="The client (tenant).", show_default=False)
+    int,
+    typer.Option(
+        "--client", metavar="N", parser=parse_number, help="The client (tenant).", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many at most.")]
@@ -92,6 +105,9 @@ AccountArgument = Annotated[
     ),
 ]
 SessionArgument = Annotated[
-    int, typer.Argument(metavar="SESSION", min=1, help="The number of the session.", show_default=False)
+    int,
+    typer.Argument(
+        metavar="SESSION", parser=parse_number, help="The number of the session.", show_default=False
+    ),
 ]
-CommentOption = Annotated[str, typer.Option("--comment", help="Why; the audit log keeps it.")]
+CommentOption = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why; the audit log keeps it.")]

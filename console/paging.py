@@ -1,7 +1,8 @@
 """Reading lists to their end, or to a limit, page by page."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
 
 LARGEST_PAGE: Final = 1000
 
@@ -20,18 +21,42 @@ Response = TypeVar("Response", bound=_PagedResponse)
 Row = TypeVar("Row")
 
 
+@dataclass(frozen=True, slots=True)
+class FirstRows(Generic[Row]):
+    """The first rows of a list, and whether there are more."""
+
+    rows: list[Row]
+    more: bool
+
+
 async def read_rows(
     call: Callable[[Request], Awaitable[Response]],
     request: Request,
     rows_of: Callable[[Response], Iterable[Row]],
-    limit: int | None = None,
 ) -> list[Row]:
-    """All rows of a list method, or the first `limit`. `request` is used for each page and changed by it."""
+    """All rows of a list method. `request` is used for each page and changed by it."""
     rows: list[Row] = []
     while True:
-        request.page_size = LARGEST_PAGE if limit is None else min(LARGEST_PAGE, limit - len(rows))
+        request.page_size = LARGEST_PAGE
         response = await call(request)
         rows.extend(rows_of(response))
         request.page_token = response.next_page_token
-        if not request.page_token or (limit is not None and len(rows) >= limit):
-            return rows[:limit]
+        if not request.page_token:
+            return rows
+
+
+async def read_first_rows(
+    call: Callable[[Request], Awaitable[Response]],
+    request: Request,
+    rows_of: Callable[[Response], Iterable[Row]],
+    limit: int,
+) -> FirstRows[Row]:
+    """The first `limit` rows of a list method. `request` is used for each page and changed by it."""
+    rows: list[Row] = []
+    while True:
+        request.page_size = min(LARGEST_PAGE, limit - len(rows))
+        response = await call(request)
+        rows.extend(rows_of(response))
+        request.page_token = response.next_page_token
+        if not request.page_token or len(rows) >= limit:
+            return FirstRows(rows, more=bool(request.page_token))

@@ -2,11 +2,12 @@
 programs.
 """
 
+import copy
 import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final, TextIO
 
@@ -29,6 +30,8 @@ from tallybook.type.v1.money_pb2 import Money as MoneyMessage
 
 _PIPE_WIDTH: Final = 160
 """Columns when nobody looks: enough that no table is cut, and a search by line finds whole rows."""
+
+_ANY_WIDTH: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +186,15 @@ def table(*columns: Column, title: str = "", footer: bool = False) -> Table:
 class NotedTable:
     """A table whose rows stay on one line each, with notes beneath a row over the whole width."""
 
-    def __init__(self, grid: Table, indent: int) -> None:
-        """`grid` has columns that don't wrap, and its rows are added here; notes begin at column `indent`."""
+    def __init__(self, grid: Table, indent: int, expendable: Sequence[str] = ()) -> None:
+        """`grid` has columns that don't wrap, and its rows are added here; notes begin at column `indent`.
+
+        `expendable` are the columns that a narrow terminal does without, the first ones first: a whole
+        column less is better than a bit of each.
+        """
         self._grid = grid
         self._indent = indent
+        self._expendable = expendable
         self._notes: list[Sequence[str]] = []
 
     def add_row(self, *cells: RenderableType, notes: Sequence[str]) -> None:
@@ -200,7 +208,7 @@ class NotedTable:
         return self._grid.row_count
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(self._grid, options, pad=False)
+        lines = console.render_lines(self._fitting(console, options), options, pad=False)
         heads = len(lines) - self._grid.row_count
         for number, line in enumerate(lines):
             yield from line
@@ -208,6 +216,22 @@ class NotedTable:
             if number >= heads:
                 for note in self._notes[number - heads]:
                     yield Padding(Text(note, "dim"), (0, 0, 0, self._indent), expand=False)
+
+    def _fitting(self, console: Console, options: ConsoleOptions) -> Table:
+        grid = self._grid
+        unlimited = options.update(max_width=_ANY_WIDTH)
+        for header in self._expendable:
+            if console.measure(grid, options=unlimited).maximum <= options.max_width:
+                break
+            grid = _without(grid, header)
+        return grid
+
+
+def _without(grid: Table, header: str) -> Table:
+    narrower = copy.copy(grid)
+    rest = [column for column in grid.columns if column.header != header]
+    narrower.columns = [replace(column, _index=index) for index, column in enumerate(rest)]
+    return narrower
 
 
 def facts(pairs: Iterable[tuple[str, RenderableType]]) -> Table:

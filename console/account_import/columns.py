@@ -1,7 +1,7 @@
 """Which column of a CSV file holds which field of an account, and what its values mean."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from console.errors import BadDataError
@@ -51,12 +51,21 @@ class ColumnMapping:
             texts[name] = self.values.get(name, {}).get(text, text)
         return {name: text for name, text in texts.items() if text}
 
-    def require_headers(self, headers: Iterable[str]) -> None:
-        """BadDataError when the file lacks a column that was named."""
+    def fitted_to(self, headers: Iterable[str]) -> "ColumnMapping":
+        """The mapping of a file with these columns: one that is called like a field holds it, if nothing else
+        was said. BadDataError when a column that was named is not there, or a field that every row needs.
+        """
         present = list(headers)
         missing = [header for header in self.columns.values() if header not in present]
         if missing:
             raise BadDataError(f"the file has no column {', '.join(missing)}. It has: {', '.join(present)}")
+        by_name = {name: name.value for name in Field if name in present and name not in self.constants}
+        fitted = replace(self, columns={**by_name, **self.columns})
+        for name in REQUIRED:
+            if name not in fitted.columns and name not in fitted.constants:
+                constant = "" if name is Field.EXTERNAL_ID else f" or --set {name}=VALUE"
+                raise BadDataError(f"nothing says where {name} is: give --column {name}=HEADER{constant}")
+        return fitted
 
 
 def read_mapping(columns: Iterable[str], constants: Iterable[str], values: Iterable[str]) -> ColumnMapping:
@@ -72,10 +81,6 @@ def read_mapping(columns: Iterable[str], constants: Iterable[str], values: Itera
     if both:
         names = ", ".join(sorted(both))
         raise BadDataError(f"{names}: given as a column and as a constant; give one of them")
-    for name in REQUIRED:
-        if name not in mapping.columns and name not in mapping.constants:
-            constant = "" if name is Field.EXTERNAL_ID else f" or --set {name}=VALUE"
-            raise BadDataError(f"nothing says where {name} is: give --column {name}=HEADER{constant}")
     return mapping
 
 

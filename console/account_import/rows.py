@@ -72,8 +72,8 @@ def read_subscribers(file: Path, mapping: ColumnMapping, today: date) -> Iterato
     read.
     """
     first_lines: dict[str, int] = {}
-    for line_no, row in _rows(file, mapping):
-        outcome = read_subscriber(line_no, mapping.texts(row), today)
+    for line_no, texts in _rows(file, mapping):
+        outcome = read_subscriber(line_no, texts, today)
         if isinstance(outcome, Subscriber):
             first_line = first_lines.setdefault(outcome.external_id, line_no)
             if first_line != line_no:
@@ -85,13 +85,15 @@ def read_subscribers(file: Path, mapping: ColumnMapping, today: date) -> Iterato
         yield outcome
 
 
-def _rows(file: Path, mapping: ColumnMapping) -> Iterator[tuple[int, Mapping[str, str]]]:
+def _rows(file: Path, mapping: ColumnMapping) -> Iterator[tuple[int, Mapping[Field, str]]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
-            mapping.require_headers(reader.fieldnames or ())
+            if not reader.fieldnames:
+                raise BadDataError(f"{file} is empty: its first line has to name the columns")
+            fitted = mapping.fitted_to(reader.fieldnames)
             for row in reader:
-                yield reader.line_num, row
+                yield reader.line_num, fitted.texts(row)
     except (csv.Error, UnicodeDecodeError) as error:
         raise BadDataError(f"{file} can't be read as CSV in UTF-8: {error}") from None
 

@@ -17,8 +17,9 @@ from console.options import (
     ToOption,
     day_message,
     parse_day,
+    parse_number,
 )
-from console.paging import read_rows
+from console.paging import FirstRows, read_first_rows
 from console.views.accounts import TypeTable, account_detail, balance_table, statement, transactions_table
 from service_kit.dates import date_to_proto
 from tallybook.ledger.v1.account_pb2 import (
@@ -30,6 +31,7 @@ from tallybook.ledger.v1.account_pb2 import (
     GetStatementResponse,
 )
 from tallybook.ledger.v1.ledger_pb2 import ListTransactionsRequest, ListTransactionsResponse
+from tallybook.ledger.v1.transaction_pb2 import Transaction
 from tallybook.ledger.v1.transaction_type_pb2 import ListTransactionTypesRequest
 
 account_app = typer.Typer(
@@ -43,9 +45,12 @@ def account_request(client_no: int, named: str) -> GetAccountRequest:
     """Names an account as people do: "1007", or "id:7590-VHVEG" by the caller's own identifier."""
     if named.startswith(_EXTERNAL):
         return GetAccountRequest(client_no=client_no, external_id=named.removeprefix(_EXTERNAL))
-    if named.isascii() and named.isdigit():
-        return GetAccountRequest(client_no=client_no, acct_no=int(named))
-    raise BadDataError(f"{named!r} is not an account number; for your own identifier give id:{named}")
+    try:
+        return GetAccountRequest(client_no=client_no, acct_no=parse_number(named))
+    except typer.BadParameter:
+        raise BadDataError(
+            f"{named!r} is not an account number; for your own identifier give id:{named}"
+        ) from None
 
 
 async def find_account(services: Connections, client_no: int, named: str) -> Account:
@@ -87,7 +92,13 @@ def balance(
     ] = None,
     event: Annotated[
         int | None,
-        typer.Option("--event", metavar="N", min=1, help="As recorded at this event.", show_default=False),
+        typer.Option(
+            "--event",
+            metavar="N",
+            parser=parse_number,
+            help="As recorded at this event.",
+            show_default=False,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -147,9 +158,9 @@ def transactions(
 ) -> None:
     """List the transactions of an account, newest first."""
 
-    async def question(services: Connections) -> tuple[ListTransactionsResponse, TypeTable]:
+    async def question(services: Connections) -> tuple[FirstRows[Transaction], TypeTable]:
         found = await find_account(services, client, account)
-        rows = await read_rows(
+        rows = await read_first_rows(
             services.transactions.ListTransactions,
             ListTransactionsRequest(
                 client_no=client,
@@ -162,8 +173,10 @@ def transactions(
         )
         types = await services.transaction_types.ListTransactionTypes(ListTransactionTypesRequest())
         table = {info.transaction_type: info for info in types.transaction_types}
-        return ListTransactionsResponse(transactions=rows), table
+        return rows, table
 
     invocation = Invocation.of(context)
-    answer, types = invocation.ask(question)
+    listed, types = invocation.ask(question)
+    answer = ListTransactionsResponse(transactions=listed.rows)
     invocation.show(answer, lambda page: transactions_table(page.transactions, types), as_json=as_json)
+    invocation.note_more(listed, limit)

@@ -25,10 +25,10 @@ from console.connections import Connections
 from console.exit_codes import ExitCode
 from console.invocation import Invocation
 from console.options import ClientOption, JsonOption, LimitOption
-from console.paging import read_rows
+from console.paging import FirstRows, read_first_rows
 from console.rendering import Screen, plural, prose, right, table, verdict_mark, word
 from console.views.accounts import accounts_table
-from tallybook.ledger.v1.account_pb2 import ListAccountsRequest, ListAccountsResponse
+from tallybook.ledger.v1.account_pb2 import Account, ListAccountsRequest, ListAccountsResponse
 
 accounts_app = typer.Typer(help="Many accounts: list, import.", no_args_is_help=True)
 
@@ -41,17 +41,19 @@ def list_accounts(
 ) -> None:
     """List the accounts of a client by number."""
 
-    async def question(services: Connections) -> ListAccountsResponse:
-        rows = await read_rows(
+    async def question(services: Connections) -> FirstRows[Account]:
+        return await read_first_rows(
             services.accounts.ListAccounts,
             ListAccountsRequest(client_no=client),
             lambda page: page.accounts,
             limit,
         )
-        return ListAccountsResponse(accounts=rows)
 
     invocation = Invocation.of(context)
-    invocation.show(invocation.ask(question), lambda answer: accounts_table(answer.accounts), as_json=as_json)
+    listed = invocation.ask(question)
+    answer = ListAccountsResponse(accounts=listed.rows)
+    invocation.show(answer, lambda page: accounts_table(page.accounts), as_json=as_json)
+    invocation.note_more(listed, limit)
 
 
 @accounts_app.command("import")
@@ -80,6 +82,9 @@ def import_accounts(
     ] = None,
 ) -> None:
     """Open accounts with a recurring plan and a payment method from any CSV file.
+
+    A column is found by its name when it is that of the field; --column names another, and --set gives one
+    value to all rows.
 
     Fields: external_id, price and currency are required; name, plan_name, payment_kind (card,
     electronic_check, external), payment_token, start_date, anchor_day, timing (in_advance, in_arrears),

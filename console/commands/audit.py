@@ -17,19 +17,22 @@ from console.options import (
     StatusOption,
     ToOption,
     day_message,
+    parse_number,
     status_codes,
 )
-from console.paging import read_rows
+from console.paging import FirstRows, read_first_rows
 from console.views.audit import events_table
 from console.views.sessions import history_table, session_detail, sessions_table
 from tallybook.audit.v1.audit_pb2 import (
     GetBatchProcessRequest,
     GetBatchProcessResponse,
+    LoggedEvent,
     SearchAuditEventsRequest,
     SearchAuditEventsResponse,
     SearchBatchProcessesRequest,
     SearchBatchProcessesResponse,
 )
+from tallybook.batch.v1.batch_pb2 import BatchSession
 
 audit_app = typer.Typer(
     help="The audit log: batch processes and events, searched and opened.", no_args_is_help=True
@@ -37,7 +40,12 @@ audit_app = typer.Typer(
 
 ClientsOption = Annotated[
     list[int] | None,
-    typer.Option("--client", metavar="N", min=1, help="Only of this client; several times for several."),
+    typer.Option(
+        "--client",
+        metavar="N",
+        parser=parse_number,
+        help="Only of this client; may be given several times.",
+    ),
 ]
 
 
@@ -49,9 +57,12 @@ def batches(
     client: ClientsOption = None,
     status: StatusOption = None,
     number: Annotated[
-        list[int] | None, typer.Option("--number", metavar="N", help="Only of the process with this number.")
+        list[int] | None,
+        typer.Option("--number", metavar="N", min=1, max=9999, help="Only of the process with this number."),
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="Only of processes whose name contains this.")] = "",
+    name: Annotated[
+        str, typer.Option("--name", metavar="TEXT", help="Only of processes whose name contains this.")
+    ] = "",
     limit: LimitOption = 100,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,14 +76,16 @@ def batches(
         name_contains=name,
     )
 
-    async def question(services: Connections) -> SearchBatchProcessesResponse:
-        rows = await read_rows(
+    async def question(services: Connections) -> FirstRows[BatchSession]:
+        return await read_first_rows(
             services.audit.SearchBatchProcesses, request, lambda page: page.sessions, limit
         )
-        return SearchBatchProcessesResponse(sessions=rows)
 
     invocation = Invocation.of(context)
-    invocation.show(invocation.ask(question), lambda answer: sessions_table(answer.sessions), as_json=as_json)
+    found = invocation.ask(question)
+    answer = SearchBatchProcessesResponse(sessions=found.rows)
+    invocation.show(answer, lambda page: sessions_table(page.sessions), as_json=as_json)
+    invocation.note_more(found, limit)
 
 
 @audit_app.command("show")
@@ -99,9 +112,17 @@ def events(
     first: FromOption,
     last: ToOption,
     client: ClientsOption = None,
-    producer: Annotated[list[str] | None, typer.Option("--producer", help="Only of this producer.")] = None,
-    event_type: Annotated[list[str] | None, typer.Option("--type", help="Only of this type.")] = None,
-    actor: Annotated[list[str] | None, typer.Option("--actor", help="Only by this actor.")] = None,
+    producer: Annotated[
+        list[str] | None,
+        typer.Option("--producer", metavar="NAME", help="Only of this producer: ledger, batch."),
+    ] = None,
+    event_type: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="TYPE", help="Only of this type, for example batch.session."),
+    ] = None,
+    actor: Annotated[
+        list[str] | None, typer.Option("--actor", metavar="NAME", help="Only by this actor.")
+    ] = None,
     limit: LimitOption = 100,
     as_json: JsonOption = False,
 ) -> None:
@@ -112,12 +133,16 @@ def events(
     request.event_types.extend(event_type or ())
     request.actors.extend(actor or ())
 
-    async def question(services: Connections) -> SearchAuditEventsResponse:
-        rows = await read_rows(services.audit.SearchAuditEvents, request, lambda page: page.events, limit)
-        return SearchAuditEventsResponse(events=rows)
+    async def question(services: Connections) -> FirstRows[LoggedEvent]:
+        return await read_first_rows(
+            services.audit.SearchAuditEvents, request, lambda page: page.events, limit
+        )
 
     invocation = Invocation.of(context)
-    invocation.show(invocation.ask(question), lambda answer: events_table(answer.events), as_json=as_json)
+    found = invocation.ask(question)
+    answer = SearchAuditEventsResponse(events=found.rows)
+    invocation.show(answer, lambda page: events_table(page.events), as_json=as_json)
+    invocation.note_more(found, limit)
 
 
 def events_request(first: date | None, last: date | None) -> SearchAuditEventsRequest:

@@ -21,13 +21,14 @@ from console.options import (
     ToOption,
     WaitOption,
     day_message,
+    parse_number,
     status_codes,
 )
-from console.paging import read_rows
+from console.paging import FirstRows, read_first_rows
 from console.rendering import Screen, plural
 from console.views.live import LiveSessions
 from console.views.sessions import processes_table, session_detail, sessions_table
-from console.waiting import SessionBoard, wait_for_sessions
+from console.waiting import ENDED, SessionBoard, wait_for_sessions
 from tallybook.batch.v1.batch_pb2 import (
     BatchProcess,
     BatchRecord,
@@ -118,7 +119,9 @@ def list_sessions(
     process: Annotated[
         list[str] | None,
         typer.Option(
-            "--process", help="Only of this process, by code or number; may be given several times."
+            "--process",
+            metavar="PROCESS",
+            help="Only of this process, by code or number; may be given several times.",
         ),
     ] = None,
     limit: LimitOption = 40,
@@ -132,14 +135,18 @@ def list_sessions(
         statuses=status_codes(status),
     )
 
-    async def question(services: Connections) -> ListBatchSessionsResponse:
+    async def question(services: Connections) -> FirstRows[BatchSession]:
         for named in process or ():
             request.process_codes.append((await find_process(services, client, named)).process_code)
-        rows = await read_rows(services.batch.ListBatchSessions, request, lambda page: page.sessions, limit)
-        return ListBatchSessionsResponse(sessions=rows)
+        return await read_first_rows(
+            services.batch.ListBatchSessions, request, lambda page: page.sessions, limit
+        )
 
     invocation = Invocation.of(context)
-    invocation.show(invocation.ask(question), lambda answer: sessions_table(answer.sessions), as_json=as_json)
+    listed = invocation.ask(question)
+    answer = ListBatchSessionsResponse(sessions=listed.rows)
+    invocation.show(answer, lambda page: sessions_table(page.sessions), as_json=as_json)
+    invocation.note_more(listed, limit)
 
 
 @batch_app.command("show")
@@ -152,11 +159,11 @@ def show(
 ) -> None:
     """Show a session with its jobs and its failed records."""
 
-    async def question(services: Connections) -> tuple[BatchSession, list[BatchRecord]]:
+    async def question(services: Connections) -> tuple[BatchSession, FirstRows[BatchRecord]]:
         found = await services.batch.GetBatchSession(
             GetBatchSessionRequest(client_no=client, session_no=session)
         )
-        failed = await read_rows(
+        failed = await read_first_rows(
             services.batch.ListBatchRecords,
             ListBatchRecordsRequest(
                 client_no=client, session_no=session, outcomes=[RecordOutcome.RECORD_OUTCOME_FAILED]
@@ -169,9 +176,10 @@ def show(
     invocation = Invocation.of(context)
     found, failed = invocation.ask(question)
     if as_json:
-        invocation.screen.document({"session": found, "failedRecords": failed})
+        invocation.screen.document({"session": found, "failedRecords": failed.rows})
     else:
-        invocation.screen.show(session_detail(found, failed))
+        invocation.screen.show(session_detail(found, failed.rows))
+    invocation.note_more(failed, limit)
 
 
 @batch_app.command("watch")
@@ -218,7 +226,12 @@ def run(
         return [answer.session]
 
     invocation = Invocation.of(context)
-    finish_sessions(invocation, invocation.ask(question), wait=wait, as_json=as_json)
+    sessions = invocation.ask(question)
+    if not again and all(session.status in ENDED for session in sessions):
+        invocation.screen.note(
+            "It ran for this date before, nothing is done now: --again runs it once more", "yellow"
+        )
+    finish_sessions(invocation, sessions, wait=wait, as_json=as_json)
 
 
 @batch_app.command("suspend")
@@ -252,10 +265,11 @@ def resume(
     context: typer.Context,
     client: ClientOption,
     process: Annotated[
-        str | None, typer.Argument(metavar="[PROCESS]", help="A suspended process, by code or number.")
+        str | None, typer.Argument(metavar="PROCESS", help="A suspended process, by code or number.")
     ] = None,
     session: Annotated[
-        int | None, typer.Option("--session", metavar="N", min=1, help="An Incomplete session instead.")
+        int | None,
+        typer.Option("--session", metavar="N", parser=parse_number, help="An Incomplete session instead."),
     ] = None,
     comment: CommentOption = "",
 ) -> None:

@@ -1,6 +1,7 @@
 """`tallybook demo`: a month in the life of a subscription business, on services and data of its own."""
 
 import asyncio
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from console.exit_codes import ExitCode
 from console.invocation import Invocation
 from console.launching import Ports, running_tallybook
 from console.options import parse_month
+from console.own_name import own_name
 from console.rendering import Screen, facts, verdict_mark
 
 _ENVIRONMENT: Final[Mapping[str, str]] = {
@@ -73,16 +75,16 @@ async def _demonstrate(screen: Screen, data_dir: Path, month: Month, accounts: i
         with Telling(screen, accounts, len(month.days)) as telling:
             story = await Driver(services, client_no, month, customers, telling).live()
         good = await show_report(services, screen, story)
+    name = own_name()
     seconds = (datetime.now(UTC) - started).total_seconds()
     screen.show("", verdict_mark(good, f"done in {seconds:.0f} s"), "")
     screen.show(
         facts(
             [
-                ("Look around in it", f"tallybook up --data-dir {data_dir}"),
-                ("", f"tallybook batch list --client {client_no}"),
-                ("", f"tallybook account transactions id:sample-00001 --client {client_no}"),
+                ("Look around in it", f"{name} up --data-dir {shlex.quote(str(data_dir))}"),
+                ("beside it", f"{name} batch list --client {client_no}"),
+                ("", f"{name} account transactions id:sample-00001 --client {client_no}"),
                 ("Start your own", "make up"),
-                ("Call it", "grpcurl -plaintext 127.0.0.1:50051 list"),
             ]
         )
     )

@@ -7,10 +7,12 @@ from typing import Annotated, Final
 
 import typer
 
+from console.connections import LOCAL_LEDGER, Targets
 from console.errors import ConsoleError
 from console.exit_codes import ExitCode
 from console.invocation import Invocation
 from console.launching import AUDIT_PORT, BATCH_PORT, LEDGER_PORT, Ports, running_tallybook
+from console.own_name import own_name
 from console.rendering import Screen, facts
 from service_kit.launcher import Launched
 
@@ -68,11 +70,17 @@ def _say_ready(screen: Screen, data_dir: Path, ports: Ports) -> None:
                 ("batch", targets.batch),
                 ("audit", targets.audit),
                 ("logs", str(data_dir / "logs")),
-                ("try", f"grpcurl -plaintext {targets.ledger} list"),
+                ("try", f"{own_name()}{_option_for(targets)} ledger types"),
+                ("or", f"grpcurl -plaintext {targets.ledger} list"),
                 ("stop", "Ctrl-C"),
             ]
         )
     )
+
+
+def _option_for(targets: Targets) -> str:
+    """What the command has to be told about the ledger: nothing where it looks anyhow."""
+    return "" if targets.ledger == LOCAL_LEDGER else f" --ledger {targets.ledger}"
 
 
 async def _until_stop_or_death(stop: asyncio.Event, running: Launched) -> None:

@@ -4,16 +4,19 @@ pipe.
 
 from datetime import date
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from console.rendering import Screen, status_mark, status_name
+from console.rendering import Screen, status_mark
 from tallybook.batch.v1.batch_pb2 import BatchSession
 from tallybook.batch.v1.batch_status_pb2 import BatchStatus
+
+_BAR_WIDTH: Final = 16
+"""Leaves room for the longest text beside it on a terminal of 80 columns, so that bars keep their length."""
 
 _WORTH_A_LINE = frozenset(
     {
@@ -33,7 +36,7 @@ class Telling:
         self._screen = screen
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=_BAR_WIDTH),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[now]}", style="dim"),
@@ -62,11 +65,11 @@ class Telling:
 
     def plans_done(self, accounts: int) -> None:
         """So many more accounts have their recurring plan."""
-        self._say(self._accounts, "setting recurring plans and payment methods")
+        self._say(self._accounts, "setting plans and payment methods")
 
     def payment_methods_done(self, accounts: int) -> None:
         """So many more accounts have their payment method."""
-        self._say(self._accounts, "setting recurring plans and payment methods")
+        self._say(self._accounts, "setting plans and payment methods")
 
     def day_begins(self, day: date) -> None:
         """The daily cycle of this day is about to run; that of the day before has ended."""
@@ -79,7 +82,7 @@ class Telling:
     def session_changed(self, session: BatchSession) -> None:
         """What ends badly is worth a line; the rest passes by on the bar."""
         if session.status != BatchStatus.BATCH_STATUS_NEW:
-            self._say(self._days, f"{self._day}  {session.name}: {status_name(session.status)}")
+            self._say(self._days, f"{self._day}  {session.name}")
         # The same cards are declined day after day: that is told once, and again when it is worse or better.
         news = (session.status, session.records_failed)
         if session.status in _WORTH_A_LINE and self._told.get(session.process_code) != news:

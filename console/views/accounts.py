@@ -1,6 +1,7 @@
 """Accounts: who they are, what they owe, their transactions, statements and aging."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -18,7 +19,6 @@ from console.rendering import (
     table,
     word,
 )
-from service_kit.money import Money
 from tallybook.ledger.v1.account_pb2 import (
     Account,
     AccountAging,
@@ -135,33 +135,40 @@ def _statement_row(line: StatementLine) -> Sequence[RenderableType]:
     )
 
 
-_BUCKETS = (
-    "not_due",
-    "days_1_to_30",
-    "days_31_to_60",
-    "days_61_to_90",
-    "days_over_90",
-    "unapplied_credit",
-    "balance",
-)
-_BUCKET_TITLES = ("Not due", "1-30 days", "31-60 days", "61-90 days", "Over 90", "Unapplied", "Balance")
+_BUCKETS: Final[Mapping[str, str]] = {
+    "not_due": "Not due",
+    "days_1_to_30": "1-30 days",
+    "days_31_to_60": "31-60 days",
+    "days_61_to_90": "61-90 days",
+    "days_over_90": "Over 90 days",
+    "unapplied_credit": "Unapplied credit",
+}
+"""Field -> what people call it, in the order in which they add up to the balance."""
 
 
 def aging_summary(accounts: Sequence[AccountAging], title: str) -> RenderableType:
-    """What all accounts together owe, by how long it is overdue: one line a currency."""
-    sums: dict[str, dict[str, int]] = {}
-    counts: dict[str, int] = {}
+    """What all accounts together owe, by how long it is overdue: one column a currency."""
+    by_currency: dict[str, list[AccountAging]] = {}
     for account in accounts:
-        currency = account.balance.currency_code
-        buckets = sums.setdefault(currency, dict.fromkeys(_BUCKETS, 0))
-        counts[currency] = counts.get(currency, 0) + 1
-        for bucket in _BUCKETS:
-            buckets[bucket] += getattr(account, bucket).minor_units
-    grid = table(word(""), right("Accounts"), *(right(name) for name in _BUCKET_TITLES), title=title)
-    for currency, buckets in sorted(sums.items()):
-        amounts = (str(Money(buckets[bucket], currency)).removesuffix(f" {currency}") for bucket in _BUCKETS)
-        grid.add_row(currency, count(counts[currency]), *amounts)
-    return grid if grid.row_count else Text("Nobody owes anything.", "dim")
+        by_currency.setdefault(account.balance.currency_code, []).append(account)
+    if not by_currency:
+        return Text("Nobody owes anything.", "dim")
+    columns = sorted(by_currency.items())
+    grid = table(word(""), *(right(currency) for currency, _ in columns), title=title, footer=True)
+    grid.add_row("Accounts", *(count(len(owing)) for _, owing in columns))
+    for bucket, name in _BUCKETS.items():
+        # Credit is taken off: the column adds up.
+        sign = -1 if bucket == "unapplied_credit" else 1
+        grid.add_row(name, *(_sum(currency, owing, bucket, sign) for currency, owing in columns))
+    grid.columns[0].footer = "Balance"
+    for place, (currency, owing) in enumerate(columns, 1):
+        grid.columns[place].footer = _sum(currency, owing, "balance")
+    return grid
+
+
+def _sum(currency: str, accounts: Iterable[AccountAging], bucket: str, sign: int = 1) -> str:
+    minor_units = sign * sum(getattr(account, bucket).minor_units for account in accounts)
+    return amount(MoneyMessage(currency_code=currency, minor_units=minor_units))
 
 
 def accounts_table(accounts: Iterable[Account]) -> RenderableType:

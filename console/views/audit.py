@@ -12,7 +12,7 @@ from tallybook.audit.v1.audit_pb2 import LoggedEvent
 def events_table(events: Iterable[LoggedEvent], title: str = "") -> RenderableType:
     """One line an event with its summary beneath, newest first."""
     columns = (right("Log index"), word("At (UTC)"), right("Client"), word("Event"), word("By"))
-    grid = NotedTable(table(*columns, title=title), indent=11)
+    grid = NotedTable(table(*columns, title=title), indent=11, expendable=("Client", "By"))
     for logged in events:
         event = logged.event
         grid.add_row(

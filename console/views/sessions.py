@@ -3,6 +3,7 @@ records.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -33,6 +34,8 @@ from tallybook.batch.v1.batch_pb2 import (
 )
 from tallybook.batch.v1.batch_status_pb2 import BatchStatus
 
+_START: Final = "Start (UTC)"
+
 
 def session_title(session: BatchSession) -> str:
     """The process, and which run of it this is when there were several."""
@@ -40,23 +43,30 @@ def session_title(session: BatchSession) -> str:
 
 
 def sessions_table(sessions: Iterable[BatchSession], title: str = "") -> RenderableType:
-    """One line a session, and beneath its name what a person should know of it."""
+    """One line a session, and beneath its name what a person should know of it. Of several clients, each with
+    its number.
+    """
+    sessions = list(sessions)
+    clients = [right("Client")] if len({session.client_no for session in sessions}) > 1 else []
     grid = NotedTable(
         table(
+            *clients,
             right("Session"),
             word("Date"),
             word("Process"),
             word("Status"),
             right("Records"),
             right("Failed"),
-            word("Started"),
+            word(_START),
             right("Took"),
             title=title,
         ),
-        indent=9,
+        indent=17 if clients else 9,
+        expendable=(_START, "Took"),
     )
     for session in sessions:
         grid.add_row(
+            *([str(session.client_no)] if clients else []),
             str(session.session_no),
             day(session.business_date),
             session_title(session),
@@ -97,9 +107,9 @@ def _session_facts(session: BatchSession) -> RenderableType:
             ("Records", f"{outcomes} of {count(session.records_total)}"),
             ("Message", session.message),
             ("Kept back by", session.blocked_by),
-            ("Queued", instant(session.queued_at)),
-            ("Started", instant(session.started_at)),
-            ("Ended", instant(session.ended_at)),
+            ("Queued (UTC)", instant(session.queued_at)),
+            ("Started (UTC)", instant(session.started_at)),
+            ("Ended (UTC)", instant(session.ended_at)),
             ("Took", duration(session.started_at, session.ended_at)),
             ("Last change by", session.actor),
         ]

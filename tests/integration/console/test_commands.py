@@ -68,6 +68,8 @@ async def test_nobody_at_the_address_exits_with_69_and_says_how_to_start(tallybo
         ("audit", "batches", "--from", "2026-02-30", "--to", "2026-03-01"),
         ("batch", "list", "--client", "1", "--status", "green"),
         ("batch", "resume", "--client", "1"),
+        ("batch", "show", "0", "--client", "1"),
+        ("batch", "show", "1", "--client", "99999999999999999999"),
     ],
 )
 async def test_a_command_line_that_makes_no_sense_exits_with_2(
@@ -198,6 +200,29 @@ async def test_bad_rows_are_listed_and_do_not_stop_the_others(
         ["5", "4", "INVALID_ARGUMENT: price: 13.00 brings bad luck"],
     ]
     assert len(stand_ins.billing_setup.plans) == 21
+
+
+async def test_a_list_that_is_cut_says_so_beside_the_answer(
+    tallybook: Tallybook, stand_ins: StandIns, tmp_path: Path
+) -> None:
+    await tallybook(
+        *import_arguments(write_rows(tmp_path / "r.csv", [f"{n},N,5.00,by check" for n in range(9)]))
+    )
+
+    cut = await tallybook("accounts", "list", "--client", "1", "--limit", "8", "--json")
+    whole = await tallybook("accounts", "list", "--client", "1", "--limit", "9", "--json")
+
+    assert len(json.loads(cut.out)["accounts"]) == 8
+    assert cut.err == "These are the first 8, there are more: --limit N shows N\n"
+    assert len(json.loads(whole.out)["accounts"]) == 9
+    assert whole.err == ""
+
+
+async def test_an_account_number_that_can_not_be_one_exits_with_65(tallybook: Tallybook) -> None:
+    for named in ("seven", "0", "9" * 20):
+        ran = await tallybook("account", "show", named, "--client", "1")
+        assert ran.exit_code == 65
+        assert f"'{named}' is not an account number" in ran.err
 
 
 async def test_a_file_without_a_named_column_exits_with_65(tallybook: Tallybook, tmp_path: Path) -> None:

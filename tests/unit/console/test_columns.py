@@ -35,18 +35,6 @@ def test_a_value_without_a_meaning_of_its_own_is_taken_as_it_is() -> None:
     [
         (["price"], [], [], "'price' is not of the form FIELD=HEADER"),
         (["colour=Colour"], [], [], "'colour' is no field. Give one of external_id, name"),
-        (
-            ["external_id=id"],
-            [],
-            [],
-            "nothing says where price is: give --column price=HEADER or --set price=VALUE",
-        ),
-        (
-            ["price=p"],
-            ["currency=USD"],
-            [],
-            "nothing says where external_id is: give --column external_id=HEADER",
-        ),
         (ENOUGH, ["price=1"], [], "price: given as a column and as a constant"),
         (
             ENOUGH,
@@ -68,4 +56,46 @@ def test_options_that_make_no_sense_are_refused_with_what_would_be_right(
 def test_a_column_that_the_file_lacks_is_named_with_those_it_has() -> None:
     mapping = read_mapping(ENOUGH, ["currency=USD"], [])
     with pytest.raises(BadDataError, match=r"has no column charge\. It has: id, name"):
-        mapping.require_headers(["id", "name"])
+        mapping.fitted_to(["id", "name"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "constants", "says"),
+    [
+        (
+            ["external_id=id"],
+            [],
+            "nothing says where price is: give --column price=HEADER or --set price=VALUE",
+        ),
+        (
+            ["price=p"],
+            ["currency=USD"],
+            "nothing says where external_id is: give --column external_id=HEADER",
+        ),
+    ],
+)
+def test_what_every_row_needs_has_to_come_from_somewhere(
+    columns: list[str], constants: list[str], says: str
+) -> None:
+    with pytest.raises(BadDataError) as refused:
+        read_mapping(columns, constants, []).fitted_to(["id", "p"])
+    assert refused.value.message == says
+
+
+def test_a_column_that_is_called_like_a_field_holds_it_if_nothing_else_is_said() -> None:
+    mapping = read_mapping(["name=Customer"], ["currency=EUR"], [])
+    fitted = mapping.fitted_to(["external_id", "price", "currency", "name", "Customer", "colour"])
+    row = {
+        "external_id": "7",
+        "price": "5",
+        "currency": "USD",
+        "name": "no",
+        "Customer": "Ada",
+        "colour": "red",
+    }
+    assert fitted.texts(row) == {
+        Field.EXTERNAL_ID: "7",
+        Field.PRICE: "5",
+        Field.CURRENCY: "EUR",
+        Field.NAME: "Ada",
+    }

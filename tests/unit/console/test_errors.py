@@ -69,10 +69,22 @@ def test_the_exit_code_says_what_kind_of_refusal_it_was(kind: ErrorKind, exit_co
 
 
 def test_when_nobody_answers_the_line_says_how_to_start() -> None:
-    line = error_line(bare_error(grpc.StatusCode.UNAVAILABLE, "failed to connect\n to ipv4:127.0.0.1:50051: refused"))
+    line = error_line(
+        bare_error(grpc.StatusCode.UNAVAILABLE, "failed to connect\n to ipv4:127.0.0.1:50051: refused")
+    )
     assert "tallybook up" in line
     assert "127.0.0.1:50051" in line
     assert "\n" not in line
+
+
+def test_a_host_that_is_not_there_and_a_service_that_is_another_one_are_not_faults_of_tallybook() -> None:
+    nobody = bare_error(
+        grpc.StatusCode.UNAVAILABLE, "errors resolving nowhere:1: [field:hostname lookup error:not found]"
+    )
+    assert error_line(nobody) == "UNAVAILABLE: there is no host nowhere:1: see --ledger, --batch and --audit"
+    another = bare_error(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+    assert "another service answers there" in error_line(another)
+    assert exit_code_of(nobody) is exit_code_of(another) is ExitCode.UNAVAILABLE
 
 
 def test_a_row_may_be_refused_but_an_outage_is_not_the_fault_of_a_row() -> None:

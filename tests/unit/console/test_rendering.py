@@ -8,9 +8,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from console.rendering import Screen, amount, day, duration, instant, money, plural, status_mark
+from console.views.accounts import aging_summary
 from console.views.sessions import sessions_table
 from tallybook.batch.v1.batch_pb2 import BatchSession, ListBatchSessionsResponse
 from tallybook.batch.v1.batch_status_pb2 import BatchStatus
+from tallybook.ledger.v1.account_pb2 import AccountAging
 from tallybook.type.v1.money_pb2 import Money
 
 
@@ -123,9 +125,9 @@ def test_json_is_one_document_that_shows_zeros_too() -> None:
     assert session["recordsFailed"] == "0"
 
 
-def test_the_table_of_sessions_fits_a_hundred_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    session = BatchSession(
+def a_long_session(client_no: int = 1) -> BatchSession:
+    return BatchSession(
+        client_no=client_no,
         session_no=12345,
         name="Pre-invoice housekeeping",
         business_date=Date(year=2026, month=3, day=15),
@@ -136,11 +138,65 @@ def test_the_table_of_sessions_fits_a_hundred_columns(monkeypatch: pytest.Monkey
         ended_at=Timestamp(seconds=1772323387),
         message="12 of 7,043 accounts could not be worked; their records say why, and a retry works them",
     )
+
+
+def test_the_table_of_sessions_fits_a_hundred_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     pipe = io.StringIO()
-    Screen(pipe, pipe).show(sessions_table([session]))
+    Screen(pipe, pipe).show(sessions_table([a_long_session()]))
     lines = pipe.getvalue().splitlines()
     assert max(map(len, lines)) <= 100
     assert any(
         "12345" in line and "Pre-invoice housekeeping" in line and "3 m 07 s" in line for line in lines
     )
     assert "…" not in pipe.getvalue()
+
+
+def test_a_narrow_terminal_gets_fewer_columns_of_sessions_and_each_of_them_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    pipe = io.StringIO()
+    Screen(pipe, pipe).show(sessions_table([a_long_session()]))
+    head, _, row, *_ = pipe.getvalue().splitlines()
+    assert head.split() == ["Session", "Date", "Process", "Status", "Records", "Failed"]
+    assert row.split() == [
+        "12345",
+        "2026-03-15",
+        "Pre-invoice",
+        "housekeeping",
+        "◐",
+        "Partial",
+        "7,043",
+        "12",
+    ]
+    assert "…" not in pipe.getvalue()
+
+
+def test_sessions_of_several_clients_name_their_clients() -> None:
+    pipe = io.StringIO()
+    Screen(pipe, pipe).show(sessions_table([a_long_session(client_no=1), a_long_session(client_no=22)]))
+    rows = [line.split()[:2] for line in pipe.getvalue().splitlines() if "12345" in line]
+    assert rows == [["1", "12345"], ["22", "12345"]]
+
+
+def test_the_aging_adds_up_to_the_balance_in_every_currency(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+
+    def owing(currency: str, not_due: int, credit: int) -> AccountAging:
+        def money_of(minor_units: int) -> Money:
+            return Money(currency_code=currency, minor_units=minor_units)
+
+        return AccountAging(
+            not_due=money_of(not_due), unapplied_credit=money_of(credit), balance=money_of(not_due - credit)
+        )
+
+    pipe = io.StringIO()
+    accounts = [owing("USD", 123_456_789, 10_000), owing("USD", 100, 0), owing("JPY", 500, 0)]
+    Screen(pipe, pipe).show(aging_summary(accounts, ""))
+    rows = {line[:16].strip(): line[16:].split() for line in pipe.getvalue().splitlines()}
+    assert rows[""] == ["JPY", "USD"]
+    assert rows["Accounts"] == ["1", "2"]
+    assert rows["Not due"] == ["500", "1,234,568.89"]
+    assert rows["Unapplied credit"] == ["0", "-100.00"]
+    assert rows["Balance"] == ["500", "1,234,468.89"]

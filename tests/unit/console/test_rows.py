@@ -114,6 +114,13 @@ def test_a_bad_row_does_not_stop_the_others_and_lines_are_counted_as_an_editor_d
     assert rows[3].reason == "external_id: 1 stands on line 3 too"
 
 
+def test_an_empty_file_is_refused_as_a_whole(tmp_path: Path) -> None:
+    file = tmp_path / "subscribers.csv"
+    file.write_text("")
+    with pytest.raises(BadDataError, match="is empty: its first line has to name the columns"):
+        list(read_subscribers(file, read_mapping([], [], []), TODAY))
+
+
 def test_a_file_that_is_no_text_is_refused_as_a_whole(tmp_path: Path) -> None:
     file = tmp_path / "subscribers.csv"
     file.write_bytes(b"id,charge\n1,\xff\xfe\n")
