@@ -62,7 +62,7 @@ def sessions_table(sessions: Iterable[BatchSession], title: str = "") -> Rendera
             title=title,
         ),
         indent=17 if clients else 9,
-        expendable=(_START, "Took"),
+        expendable=(_START, "Took", "Records"),
     )
     for session in sessions:
         grid.add_row(
