@@ -39,11 +39,11 @@ NUMBERED = (
 # happens. With the rights of its owner, so that the service itself can't turn a sequence back.
 RESERVE_NUMBERS = """
 CREATE FUNCTION reserve_numbers(names text[], counts bigint[]) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
 DECLARE
     reservation CONSTANT bigint := 7205759403792;
     number_sequence regclass;
-    firsts bigint[] := '{}';
+    firsts bigint[] := '{{}}';
     first bigint;
 BEGIN
     PERFORM pg_advisory_lock(reservation);
@@ -108,7 +108,9 @@ def upgrade() -> None:
     _create_tables()
     for name in NUMBERED:
         op.execute(f"CREATE SEQUENCE {name}_seq AS bigint")
-    op.execute(RESERVE_NUMBERS)
+    # By name, so that nobody puts sequences of his own before ours.
+    schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
+    op.execute(RESERVE_NUMBERS.format(schema=schema))
     op.execute(JOURNAL)
     _fill_reference_tables()
 
