@@ -16,6 +16,7 @@ _POST: Final = Rule(roles=frozenset({POSTER}))
 # Which types a draft may have depends on the roles, too: that is decided draft by draft (rule 19).
 _POST_ANY_TYPE: Final = Rule(roles=frozenset({POSTER, SUPPORT, DUNNING}))
 _ASSESS: Final = Rule(roles=frozenset({DUNNING}))
+_CHARGE: Final = Rule(roles=frozenset({SUPPORT}))
 
 _LEDGER: Final = "/tallybook.ledger.v1.LedgerService"
 _ACCOUNTS: Final = "/tallybook.ledger.v1.AccountService"
@@ -38,8 +39,17 @@ AUTHORISATION: Final = AuthorisationTable(
         f"{_LEDGER}/RecordElectronicPayment": _POST,
         f"{_LEDGER}/ApplyCashCredit": _POST,
         f"{_LEDGER}/AssessDunningCharge": _ASSESS,
+        f"{_LEDGER}/IssueRefund": _POST,
+        f"{_LEDGER}/CreateWriteOff": _POST,
+        f"{_LEDGER}/CreateDispute": _POST,
+        f"{_LEDGER}/SettleDispute": _POST,
+        f"{_LEDGER}/TransferAccountBalance": _POST,
+        f"{_LEDGER}/CreateExternalCharge": _CHARGE,
+        f"{_LEDGER}/CreateCreditMemo": _POST,
+        f"{_LEDGER}/VoidCreditMemo": _POST,
         f"{_LEDGER}/VoidTransaction": _POST_ANY_TYPE,
         f"{_LEDGER}/GetTransaction": _READ,
+        f"{_LEDGER}/BatchGetTransactions": _READ,
         f"{_LEDGER}/ListTransactions": _READ,
         f"{_INVOICES}/CreateInvoices": _POST,
         f"{_INVOICES}/VoidInvoice": _POST,

@@ -25,6 +25,16 @@ class InvoiceReader:
                 raise refusals.invoice_not_found(client_no, invoice_no)
             return invoice, await store_invoices.read_lines(driver, client_no, invoice_no)
 
+    async def account_of(self, client_no: int, invoice_no: int) -> int:
+        """The account of an invoice; INVOICE_NOT_FOUND."""
+        async with self._engine.connect() as connection:
+            invoice = await store_invoices.find_invoice(
+                await raw_connection(connection), client_no, invoice_no
+            )
+        if invoice is None:
+            raise refusals.invoice_not_found(client_no, invoice_no)
+        return invoice.acct_no
+
     async def invoices(
         self, wanted: InvoiceFilter, *, before_invoice_no: int, limit: int
     ) -> Sequence[Invoice]:

@@ -56,11 +56,11 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
             running_relay(settings, engine) as relay,
             running_poster(settings, clock, relay.wake) as poster,
         ):
-            calls = PostingCalls(poster, clock)
+            calls, invoices = PostingCalls(poster, clock), InvoiceReader(engine)
             yield Servicers(
                 accounts=AccountServicer(calls, AccountReader(engine)),
-                ledger=LedgerServicer(calls, TransactionReader(engine)),
-                invoices=InvoiceServicer(calls, InvoiceReader(engine)),
+                ledger=LedgerServicer(calls, TransactionReader(engine), invoices),
+                invoices=InvoiceServicer(calls, invoices),
                 verification=VerificationServicer(LedgerVerifier(engine)),
                 transaction_types=TransactionTypeServicer(),
             )

@@ -82,6 +82,7 @@ async def write_rows(connection: RawConnection, group: CommitGroup) -> None:
         await _copy(connection, tables.SOURCE_TABLES[name], group.source_rows[name])
     await _copy(connection, tables.invoice, group.invoices)
     await _copy(connection, tables.invoice_void, group.invoice_voids)
+    await _copy(connection, tables.invoice_due_date, group.due_dates)
 
 
 async def write_keys(connection: RawConnection, keys: Sequence[Row]) -> None:

@@ -55,7 +55,12 @@ _INVOICE: Final = """
            billing_period_start,
            billing_period_end,
            invoice_date,
-           due_date,
+           coalesce((SELECT re_aged.due_date
+                       FROM invoice_due_date AS re_aged
+                      WHERE re_aged.client_no = invoice.client_no
+                        AND re_aged.invoice_no = invoice.invoice_no
+                      ORDER BY re_aged.event_no DESC
+                      LIMIT 1), invoice.due_date),
            total,
            currency_code,
            created_at,

@@ -335,7 +335,7 @@ _AGING_NAMED: Final = text(
 ).bindparams(bindparam("acct_nos", type_=ARRAY(BigInteger)))
 
 # All of a batch in one statement. An invoice is named by its lines and by the write-offs against it; only its
-# lines have its due date.
+# lines have its due date: that of the newest settlement which re-aged it by then, or else its own.
 _AGING_ENTRIES: Final = """
     SELECT t.acct_no,
            t.event_no,
@@ -346,7 +346,7 @@ _AGING_ENTRIES: Final = """
            y.source_table = 'dunning_charge',
            t.related_event_no,
            coalesce(d.invoice_no, w.invoice_no),
-           i.due_date
+           coalesce(re_aged.due_date, i.due_date)
       FROM acct_transaction AS t
       JOIN transaction_type AS y ON y.code = t.transaction_type
       LEFT JOIN gl_detail AS d
@@ -356,6 +356,13 @@ _AGING_ENTRIES: Final = """
       LEFT JOIN write_offs AS w
         ON w.client_no = t.client_no
        AND w.write_off_no = CASE WHEN y.source_table = 'write_offs' THEN t.source_no END
+      LEFT JOIN LATERAL (
+           SELECT n.due_date
+             FROM invoice_due_date AS n
+             JOIN acct_transaction AS s ON s.client_no = n.client_no AND s.event_no = n.event_no
+            WHERE n.client_no = t.client_no AND n.invoice_no = d.invoice_no AND s.effective_date <= $3
+            ORDER BY n.event_no DESC
+            LIMIT 1) AS re_aged ON true
      WHERE t.client_no = $1 AND t.acct_no = ANY ($2::bigint[]) AND t.effective_date <= $3
 """
 

@@ -27,6 +27,7 @@ from ledger_service.rules.transaction_types import TRANSACTION_TYPES, Transactio
 from ledger_service.rules.transactions import Transaction
 from ledger_service.tables import SOURCE_TABLES
 from service_kit.database import RawConnection
+from service_kit.money import Money
 
 EventKey = tuple[int, int]
 Row: TypeAlias = "asyncpg.Record"
@@ -82,6 +83,26 @@ class TransactionFilter:
     transaction_types: frozenset[int]
     effective_from: date | None
     effective_to: date | None
+    source_no: int
+    amount_from: Money | None
+    amount_to: Money | None
+    voided: bool | None
+
+
+_CREDIT_MEMO_LINES: Final = """
+    SELECT event_no
+      FROM acct_transaction
+     WHERE client_no = $1 AND transaction_type = 24 AND source_no = $2
+     ORDER BY event_no
+"""
+
+# Of a transaction of the list: whether there is a void of it.
+_VOIDED: Final = """
+    EXISTS (SELECT FROM acct_transaction AS void
+             WHERE void.client_no = acct_transaction.client_no
+               AND void.related_event_no = acct_transaction.event_no
+               AND void.transaction_type < 0)
+"""
 
 
 async def read_transactions(
@@ -100,15 +121,32 @@ async def find_transaction(connection: RawConnection, client_no: int, event_no: 
     return found.get((client_no, event_no))
 
 
+async def credit_memo_lines(connection: RawConnection, client_no: int, cm_no: int) -> list[Transaction]:
+    """The lines of a credit memo, in order; none when the client has no such memo."""
+    rows = await connection.fetch(_CREDIT_MEMO_LINES, client_no, cm_no)
+    keys = [(client_no, row["event_no"]) for row in rows]
+    found = await read_transactions(connection, keys)
+    return [found[key] for key in keys]
+
+
 async def list_transactions(
     connection: RawConnection, wanted: TransactionFilter, before_event_no: int, limit: int
 ) -> list[Transaction]:
     """At most `limit` transactions with numbers below `before_event_no`, newest first."""
-    conditions: list[tuple[str, Any]] = [
-        ("client_no = {}", wanted.client_no),
-        ("event_no < {}", before_event_no),
-    ]
-    # Only what is asked for is in the statement, so that its plan has the index for it.
+    conditions = [*_conditions(wanted), ("event_no < {}", before_event_no)]
+    where = " AND ".join(condition.format(f"${place}") for place, (condition, _) in enumerate(conditions, 1))
+    values = [value for _, value in conditions]
+    last = f"ORDER BY event_no DESC LIMIT ${len(values) + 1}"
+    statement = f"SELECT event_no FROM acct_transaction WHERE {where} {last}"  # noqa: S608  # our own conditions
+    rows = await connection.fetch(statement, *values, limit)
+    keys = [(wanted.client_no, row["event_no"]) for row in rows]
+    found = await read_transactions(connection, keys)
+    return [found[key] for key in keys]
+
+
+def _conditions(wanted: TransactionFilter) -> list[tuple[str, Any]]:
+    """Only what is asked for is in the statement, so that its plan has the index for it."""
+    conditions: list[tuple[str, Any]] = [("client_no = {}", wanted.client_no)]
     if wanted.acct_no:
         conditions.append(("acct_no = {}", wanted.acct_no))
     if wanted.plan_instance_no:
@@ -119,14 +157,17 @@ async def list_transactions(
         conditions.append(("effective_date >= {}", wanted.effective_from))
     if wanted.effective_to is not None:
         conditions.append(("effective_date <= {}", wanted.effective_to))
-    where = " AND ".join(condition.format(f"${place}") for place, (condition, _) in enumerate(conditions, 1))
-    values = [value for _, value in conditions]
-    last = f"ORDER BY event_no DESC LIMIT ${len(values) + 1}"
-    statement = f"SELECT event_no FROM acct_transaction WHERE {where} {last}"  # noqa: S608  # our own conditions
-    rows = await connection.fetch(statement, *values, limit)
-    keys = [(wanted.client_no, row["event_no"]) for row in rows]
-    found = await read_transactions(connection, keys)
-    return [found[key] for key in keys]
+    if wanted.source_no:
+        conditions.append(("source_no = {}", wanted.source_no))
+    if wanted.amount_from is not None:
+        conditions.append(("amount >= {}", wanted.amount_from.minor_units))
+        conditions.append(("currency_code = {}", wanted.amount_from.currency))
+    if wanted.amount_to is not None:
+        conditions.append(("amount <= {}", wanted.amount_to.minor_units))
+        conditions.append(("currency_code = {}", wanted.amount_to.currency))
+    if wanted.voided is not None:
+        conditions.append((f"{_VOIDED} = {{}}", wanted.voided))
+    return conditions
 
 
 async def _read_source_rows(

@@ -8,6 +8,7 @@ side by side. What differs by transaction type comes from the table of types, as
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 from sqlalchemy import bindparam, text
@@ -443,15 +444,19 @@ _TRIAL_BALANCE: Final = text(
     SELECT j.currency_code, coalesce(j.gl_account, ''), coalesce(g.name, ''), sum(j.debit), sum(j.credit)
       FROM journal AS j
       LEFT JOIN gl_account AS g ON g.code = j.gl_account
-     WHERE j.client_no = :client_no
+     WHERE j.client_no = :client_no AND (CAST(:as_of AS date) IS NULL OR j.effective_date <= :as_of)
      GROUP BY 1, 2, 3
     """
 )
 
 
-async def read_trial_balance(connection: AsyncConnection, client_no: int) -> list[TrialBalanceLine]:
-    """What each general ledger account was debited and credited in each currency."""
-    rows = await connection.execute(_TRIAL_BALANCE, {"client_no": client_no})
+async def read_trial_balance(
+    connection: AsyncConnection, client_no: int, as_of: date | None
+) -> list[TrialBalanceLine]:
+    """What each general ledger account was debited and credited in each currency; with `as_of`, by what takes
+    effect on it or earlier.
+    """
+    rows = await connection.execute(_TRIAL_BALANCE, {"client_no": client_no, "as_of": as_of})
     return [
         TrialBalanceLine(currency_code, gl_account, name, int(debits), int(credits_))
         for currency_code, gl_account, name, debits, credits_ in rows

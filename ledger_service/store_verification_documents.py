@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from ledger_service.rules.transaction_types import DocumentKind
+from ledger_service.rules.transaction_types import TRANSACTION_TYPES, DocumentKind
 from ledger_service.rules.verification import TAKES_FROM, Check, codes_of
 from ledger_service.store_verification import Question
+from ledger_service.tables import write_offs
 
 # A transfer moves one amount between two accounts (rule 16), and is voided as a whole (rule 13).
 _TRANSFERS: Final = Question(
@@ -312,6 +313,41 @@ _WRITE_OFFS: Final = Question(
     """,
 )
 
+# An invoice is re-aged only by the void of a dispute hold that is against it (rule 15).
+_DUE_DATES: Final = Question(
+    Check.DOCUMENT,
+    "invoice_due_date",
+    "invoice_no",
+    """
+    SELECT v.acct_no, v.plan_instance_no, n.event_no, concat_ws('; ',
+               CASE WHEN i.invoice_no IS NULL
+                    THEN format('it re-ages invoice %s, which does not exist', n.invoice_no) END,
+               CASE WHEN v.event_no IS NULL
+                    THEN format('invoice %s is re-aged by event %s, which does not exist', n.invoice_no,
+                                n.event_no)
+                    WHEN h.invoice_no IS DISTINCT FROM n.invoice_no OR h.expires_on IS NULL
+                    THEN format('it re-ages invoice %s, but voids no dispute hold against that',
+                                n.invoice_no)
+                    WHEN n.due_date < v.effective_date
+                    THEN format('it takes effect on %s, but re-ages invoice %s to %s', v.effective_date,
+                                n.invoice_no, n.due_date) END) AS message
+      FROM invoice_due_date AS n
+      LEFT JOIN invoice AS i USING (client_no, invoice_no)
+      LEFT JOIN acct_transaction AS v USING (client_no, event_no)
+      LEFT JOIN write_offs AS h
+        ON h.client_no = n.client_no
+       AND h.write_off_no = CASE WHEN v.transaction_type = ANY (:voids) THEN v.source_no END
+     WHERE n.client_no = :client_no AND n.invoice_no > :after AND n.invoice_no <= :upto
+    """,
+    types={
+        "voids": [
+            row.code
+            for row in TRANSACTION_TYPES.values()
+            if row.is_void and row.source_table == write_offs.name
+        ]
+    },
+)
+
 DOCUMENT_QUESTIONS: Final = (
     _TRANSFERS,
     _TAKERS,
@@ -321,4 +357,5 @@ DOCUMENT_QUESTIONS: Final = (
     _INVOICES,
     _INVOICES_OF_LINES,
     _WRITE_OFFS,
+    _DUE_DATES,
 )

@@ -307,6 +307,18 @@ invoice_void = Table(
     info=APPEND_ONLY,
 )
 
+# What a settled dispute re-aged. The newest row of an invoice has its due date instead of the invoice itself.
+invoice_due_date = Table(
+    "invoice_due_date",
+    metadata,
+    Column("client_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("invoice_no", BigInteger, primary_key=True, autoincrement=False),
+    # The void of the hold. The date holds from the day on which that takes effect.
+    Column("event_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("due_date", Date, nullable=False),
+    info=APPEND_ONLY,
+)
+
 # -------------------------------------------------------------------------------------------- commit groups
 
 # What was committed in one go. Its event numbers are one contiguous block, and within it those of each

@@ -1,5 +1,7 @@
 """What can be asked about transactions, answered in the domain's terms."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ledger_service import store_transactions
@@ -24,6 +26,24 @@ class TransactionReader:
         if found is None:
             raise refusals.transaction_not_found(client_no, event_no)
         return found
+
+    async def transactions_of(self, client_no: int, event_nos: Sequence[int]) -> list[Transaction]:
+        """Those of the transactions that the client has, in this order."""
+        async with self._engine.connect() as connection:
+            found = await store_transactions.read_transactions(
+                await raw_connection(connection), [(client_no, event_no) for event_no in event_nos]
+            )
+        return [found[key] for event_no in event_nos if (key := (client_no, event_no)) in found]
+
+    async def credit_memo_lines(self, client_no: int, cm_no: int) -> list[Transaction]:
+        """The lines of a credit memo, in order; CREDIT_MEMO_NOT_FOUND."""
+        async with self._engine.connect() as connection:
+            lines = await store_transactions.credit_memo_lines(
+                await raw_connection(connection), client_no, cm_no
+            )
+        if not lines:
+            raise refusals.credit_memo_not_found(client_no, cm_no)
+        return lines
 
     async def transactions(
         self, wanted: TransactionFilter, *, before_event_no: int, limit: int

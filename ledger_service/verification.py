@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from datetime import date
 from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -69,7 +70,7 @@ class LedgerVerifier:
             transactions, accounts = await count_books(snapshot, client_no)
         yield Summary(transactions, accounts, findings)
 
-    async def trial_balance(self, client_no: int) -> list[TrialBalance]:
-        """The trial balance of each currency, by currency code."""
+    async def trial_balance(self, client_no: int, as_of: date | None = None) -> list[TrialBalance]:
+        """The trial balance of each currency, by currency code; with `as_of`, of what is effective then."""
         async with self._snapshots.connect() as snapshot:
-            return by_currency(await read_trial_balance(snapshot, client_no))
+            return by_currency(await read_trial_balance(snapshot, client_no, as_of))

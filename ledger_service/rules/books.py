@@ -177,8 +177,10 @@ class Books:
             return 0
         return transaction.amount - sum(taking.amount for taking in self.live_takings(client_no, event_no))
 
-    def open_of_invoice(self, client_no: int, invoice_no: int) -> int:
-        """The net charge of an invoice, less what memos, reversals and write-offs took from it (rule 15)."""
+    def open_of_invoice(self, client_no: int, invoice_no: int, *, without: int | None = None) -> int:
+        """The net charge of an invoice, less what memos, reversals and write-offs took from it (rule 15), but
+        for the write-off `without`.
+        """
         if (client_no, invoice_no) in self.voided_invoices:
             return 0
         invoice = self.invoices[client_no, invoice_no]
@@ -186,7 +188,7 @@ class Books:
         taken += [
             taking
             for taking in self.written_off.get((client_no, invoice_no), ())
-            if not self.is_voided(client_no, taking.event_no)
+            if taking.event_no != without and not self.is_voided(client_no, taking.event_no)
         ]
         return invoice.total - sum(taking.amount for taking in taken)
 

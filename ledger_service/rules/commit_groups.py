@@ -117,6 +117,7 @@ class CommitGroup:
     plan_instance_balances: list[Row] = field(default_factory=list)
     invoices: list[Row] = field(default_factory=list)
     invoice_voids: list[Row] = field(default_factory=list)
+    due_dates: list[Row] = field(default_factory=list)
 
     balance_changes: dict[tuple[int, int], int] = field(default_factory=dict)
     """By account that was there before: what its balance changes by."""
@@ -202,6 +203,9 @@ class _Layout:
         if decision.voided_invoice_no:
             last = first + len(decision.postings) - 1
             self.group.invoice_voids.append((accepted.client_no, decision.voided_invoice_no, first, last))
+        if decision.new_due_date is not None:
+            invoice_no, due_date = decision.new_due_date
+            self.group.due_dates.append((accepted.client_no, invoice_no, first, due_date))
         created_at = self.group.created_at
         source_no = 0
         for event_no, posting in enumerate(decision.postings, first):

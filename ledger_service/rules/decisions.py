@@ -6,6 +6,7 @@ from typing import Final
 
 from ledger_service.rules.books import Books
 from ledger_service.rules.credit_memos import decide_credit_memo
+from ledger_service.rules.disputes import decide_settlement
 from ledger_service.rules.documents import Document
 from ledger_service.rules.invoices import decide_invoice
 from ledger_service.rules.openings import decide_account_opening, decide_plan_instance_opening
@@ -26,6 +27,7 @@ _DECIDE: Final[Mapping[DocumentKind, Callable[[Document, Books], Decision]]] = M
         DocumentKind.VOID: decide_void,
         DocumentKind.CREDIT_MEMO_VOID: decide_credit_memo_void,
         DocumentKind.INVOICE_VOID: decide_invoice_void,
+        DocumentKind.DISPUTE_SETTLEMENT: decide_settlement,
     }
 )
 

@@ -28,7 +28,7 @@ def decide_invoice(document: Document, books: Books) -> Decision:
         billing_period_end=end,
         issue=1 if period is None else period.issues + 1,
         invoice_date=first.effective_date,
-        due_date=_due_date(first.effective_date, account.payment_term_days),
+        due_date=due_date(first.effective_date, account.payment_term_days),
         total=sum(draft.type.effect * draft.amount for draft in document.drafts),
         currency=account.currency,
     )
@@ -45,7 +45,8 @@ def _require_free(key: PeriodKey, period: Period | None, books: Books) -> None:
         raise refusals.invoice_exists(acct_no, period.last)
 
 
-def _due_date(invoice_date: date, payment_term_days: int) -> date:
+def due_date(invoice_date: date, payment_term_days: int) -> date:
+    """The day by which what is billed on a day is to be paid; DATE_INVALID past the end of the calendar."""
     try:
         return invoice_date + timedelta(days=payment_term_days)
     except OverflowError:

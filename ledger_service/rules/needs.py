@@ -25,6 +25,7 @@ from ledger_service.rules.sources import (
     BalanceTransfer,
     CheckRefund,
     CreditMemoLine,
+    DisputeSettlement,
     ElectronicPayment,
     ElectronicRefund,
     ExternalPayment,
@@ -109,6 +110,11 @@ def _target(needs: Needs, client_no: int, _draft: Draft, source: VoidOf) -> None
     needs.transactions.add((client_no, source.event_no))
 
 
+def _hold_and_invoice(needs: Needs, client_no: int, _draft: Draft, source: DisputeSettlement) -> None:
+    needs.transactions.add((client_no, source.event_no))
+    needs.invoices.add((client_no, source.invoice_no))
+
+
 def _period(needs: Needs, client_no: int, draft: Draft, source: NewInvoiceLine) -> None:
     needs.periods.add(
         (
@@ -135,5 +141,6 @@ _NAMED_BY: Final[Mapping[type, Callable[[Needs, int, Draft, Any], None]]] = Mapp
         CreditMemoLine: _charge,
         VoidOf: _target,
         InvoiceVoid: _invoice,
+        DisputeSettlement: _hold_and_invoice,
     }
 )

@@ -57,6 +57,13 @@ class NewInvoice:
     invoice_no: int = 0
 
 
+class NewDueDate(NamedTuple):
+    """The due date that an invoice has from now on, when a settled dispute re-ages it."""
+
+    invoice_no: int
+    due_date: date
+
+
 class AccountOpening(NamedTuple):
     """An account to be opened. `opening_balance` in minor units: above zero it is owed, below zero owed to
     it.
@@ -81,12 +88,13 @@ class PlanInstanceOpening(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """An accepted document: what is posted, and what is opened, invoiced or voided as a whole by it."""
+    """An accepted document: what is posted, and what it opens, invoices, re-ages or voids as a whole."""
 
     postings: list[Posting]
     invoice: NewInvoice | None = None
     voided_invoice_no: int = 0
     opening: AccountOpening | PlanInstanceOpening | None = None
+    new_due_date: NewDueDate | None = None
 
 
 class UnnumberedInvoiceExistsError(Exception):

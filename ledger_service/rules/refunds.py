@@ -1,6 +1,9 @@
 """Refunds (rule 14): of a payment, with the reversals of charges that go with it."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from ledger_service.rules import refusals
 from ledger_service.rules.books import Account, Books
@@ -9,8 +12,28 @@ from ledger_service.rules.drafts import Draft
 from ledger_service.rules.postings import Decision, Posting, Row
 from ledger_service.rules.single_postings import require_free_gateway_reference
 from ledger_service.rules.sources import CheckRefund, ElectronicRefund, RefundReversal
-from ledger_service.rules.transaction_types import DocumentKind
+from ledger_service.rules.transaction_types import TRANSACTION_TYPES, DocumentKind, TransactionType
 from ledger_service.rules.transactions import Transaction
+
+# By the type of refund: how the money was returned, as a field of the contract and as the source.
+_METHODS: Final[Mapping[int, tuple[str, Callable[[int, str], ElectronicRefund | CheckRefund]]]] = (
+    MappingProxyType({12: ("gateway_reference", ElectronicRefund), 13: ("check_number", CheckRefund)})
+)
+
+
+def refund_for(
+    payment: Transaction, method: str, reference: str
+) -> tuple[TransactionType, ElectronicRefund | CheckRefund]:
+    """The type and the source of a refund of a payment; PAYMENT_NOT_REFUNDABLE, SOURCE_MISMATCH."""
+    kind = payment.type
+    if kind.refundable_by is None:
+        raise refusals.payment_not_refundable(
+            payment.event_no, f"it is of type {kind.code} ({kind.name}), which is no payment"
+        )
+    needed, source = _METHODS[kind.refundable_by]
+    if method != needed:
+        raise refusals.refund_method_mismatch(payment.event_no, kind, needed, method)
+    return TRANSACTION_TYPES[kind.refundable_by], source(payment.event_no, reference)
 
 
 def decide_refund(document: Document, books: Books) -> Decision:

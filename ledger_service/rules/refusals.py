@@ -13,6 +13,9 @@
 For a void, 4 and 5 are: TRANSACTION_NOT_FOUND, VOID_OF_VOID, VOID_THE_INVOICE, VOID_THE_REFUND,
 VOID_THE_CREDIT_MEMO, VOID_TYPE_MISMATCH, SOURCE_MISMATCH, TYPE_NOT_ALLOWED, ALREADY_VOIDED,
 PAYMENT_REFUNDED, VOID_THE_REFUND.
+
+An operation that names a payment, an invoice, a charge or a memo instead of an account is told even before 2
+that there is no such thing, that it is NOT_A_DISPUTE, or that it is refunded otherwise (SOURCE_MISMATCH).
 """
 
 from datetime import date, timedelta
@@ -77,6 +80,15 @@ def amount_forbidden(kind: TransactionType) -> DomainError:
     return invalid_field(
         "amount",
         f"type {kind.code} ({kind.name}) has the amount of what it voids: leave it out",
+        "AMOUNT_INVALID",
+    )
+
+
+def amount_range_invalid(amount_from: Money, amount_to: Money) -> DomainError:
+    """A filter by amount that nothing can pass."""
+    return invalid_field(
+        "amount_to",
+        f"must be in the currency of amount_from and not less: {amount_to} is not so with {amount_from}",
         "AMOUNT_INVALID",
     )
 
@@ -160,6 +172,16 @@ def invoice_not_found(client_no: int, invoice_no: int) -> DomainError:
         "INVOICE_NOT_FOUND",
         f"client {client_no} has no invoice {invoice_no}",
         metadata={"invoice_no": str(invoice_no)},
+    )
+
+
+def credit_memo_not_found(client_no: int, cm_no: int) -> DomainError:
+    """The client has no such credit memo."""
+    return DomainError(
+        ErrorKind.NOT_FOUND,
+        "CREDIT_MEMO_NOT_FOUND",
+        f"client {client_no} has no credit memo {cm_no}",
+        metadata={"cm_no": str(cm_no)},
     )
 
 
@@ -277,7 +299,7 @@ def void_the_credit_memo(event_no: int, cm_no: int) -> DomainError:
     """Lines of a credit memo are voided with their memo."""
     return _precondition(
         "VOID_THE_CREDIT_MEMO",
-        f"transaction {event_no} is a line of credit memo {cm_no}: void all its lines as one document",
+        f"transaction {event_no} is a line of credit memo {cm_no}: void the memo",
         f"credit_memo/{cm_no}",
         event_no=event_no,
         cm_no=cm_no,
@@ -413,6 +435,25 @@ def reversal_exceeds_charge(event_no: int, left: Money, amount: Money) -> Domain
         f"transaction/{event_no}",
         charge_event_no=event_no,
         left=left.minor_units,
+    )
+
+
+def refund_method_mismatch(event_no: int, kind: TransactionType, needed: str, given: str) -> DomainError:
+    """An electronic payment is returned through the gateway, a check by a check (rule 14)."""
+    return invalid_field(
+        given,
+        f"payment {event_no} is of type {kind.code} ({kind.name}): give its {needed} instead",
+        "SOURCE_MISMATCH",
+    )
+
+
+def not_a_dispute(event_no: int, kind: TransactionType) -> DomainError:
+    """Only a dispute hold can be settled (rule 15)."""
+    return _precondition(
+        "NOT_A_DISPUTE",
+        f"transaction {event_no} is of type {kind.code} ({kind.name}), and no dispute hold",
+        f"transaction/{event_no}",
+        event_no=event_no,
     )
 
 

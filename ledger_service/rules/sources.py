@@ -4,6 +4,7 @@ One tuple type for each kind of source in the contract. Drafts carry them in, tr
 """
 
 from datetime import date
+from enum import IntEnum
 from typing import NamedTuple
 
 
@@ -47,6 +48,17 @@ class WriteOff(NamedTuple):
     kind: int
     invoice_no: int
     expires_on: date | None
+
+
+class Resolution(IntEnum):
+    """How a dispute ends (rule 15)."""
+
+    WRITE_OFF = 1
+    """Written off for good."""
+    RE_AGE = 2
+    """Owed, with the payment terms from the day of the settlement on."""
+    KEEP_DATES = 3
+    """Owed, with the due date that the invoice has."""
 
 
 class RefundReversal(NamedTuple):
@@ -107,6 +119,14 @@ class InvoiceVoid(NamedTuple):
     invoice_no: int
 
 
+class DisputeSettlement(NamedTuple):
+    """What SettleDispute settles: the hold, and the invoice that it is against."""
+
+    event_no: int
+    invoice_no: int
+    resolution: Resolution
+
+
 Source = (
     ExternalPayment
     | ElectronicPayment
@@ -122,4 +142,5 @@ Source = (
     | CreditMemoLine
     | VoidOf
     | InvoiceVoid
+    | DisputeSettlement
 )

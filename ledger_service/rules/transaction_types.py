@@ -46,6 +46,8 @@ class DocumentKind(Enum):
     """-24: the voids of all lines of one memo."""
     INVOICE_VOID = auto()
     """-21 and -22: the voids of all lines of one invoice; made by VoidInvoice, never drafted."""
+    DISPUTE_SETTLEMENT = auto()
+    """-6, and 6 where the amount is written off for good; made by SettleDispute, never drafted."""
 
 
 class VoidRule(Enum):

@@ -27,7 +27,7 @@ def decide_void(document: Document, books: Books) -> Decision:
     _void_with = _WITH[target.type.void_rule]
     targets = [target, *_void_with(target, books)]
     for each in targets:
-        _require_standing(each, books)
+        require_standing(each, books)
     _require_nothing_taken(target, books)
     return Decision([void_posting(each, draft, TRANSACTION_TYPES[-each.type.code]) for each in targets])
 
@@ -44,7 +44,7 @@ def decide_credit_memo_void(document: Document, books: Books) -> Decision:
             f"the voids must be those of all {len(lines)} lines of one credit memo, each once"
         )
     for target in targets:
-        _require_standing(target, books)
+        require_standing(target, books)
     return Decision(
         [
             void_posting(target, draft, draft.type, place)
@@ -118,7 +118,8 @@ def _memo_line(document: Document, draft: Draft, books: Books) -> Transaction:
     return target
 
 
-def _require_standing(target: Transaction, books: Books) -> None:
+def require_standing(target: Transaction, books: Books) -> None:
+    """ALREADY_VOIDED when it is not."""
     voided_by = books.voided.get((target.client_no, target.event_no))
     if voided_by is not None:
         raise refusals.already_voided(target.event_no, voided_by)

@@ -17,7 +17,6 @@ from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
 from ledger_service.rules.transaction_types import ANY_VOID, TRANSACTION_TYPES, DocumentKind
 from ledger_service.servicers.draft_batch import status_of
 from ledger_service.servicers.posting_calls import PostingCalls
-from ledger_service.servicers.transaction_contract import transaction_to_proto
 from ledger_service.store_invoices import Invoice, InvoiceFilter, InvoiceLineItem
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
 from service_kit.errors import DomainError, invalid_field
@@ -83,15 +82,9 @@ class InvoiceServicer(invoice_pb2_grpc.InvoiceServiceServicer):
             sources.InvoiceVoid(request.invoice_no),
         )
         check_texts(draft)
-
-        def answer(accepted: Accepted) -> invoice_pb2.VoidInvoiceResponse:
-            return invoice_pb2.VoidInvoiceResponse(
-                transactions=map(transaction_to_proto, accepted.transactions())
-            )
-
         roles = current_principal().roles
-        order = Document(request.client_no, DocumentKind.INVOICE_VOID, (draft,), roles)
-        return await self._calls.post_one(request, order, answer, invoice_pb2.VoidInvoiceResponse)
+        document = Document(request.client_no, DocumentKind.INVOICE_VOID, (draft,), roles)
+        return await self._calls.post_document(request, document, invoice_pb2.VoidInvoiceResponse)
 
     async def GetInvoice(
         self, request: invoice_pb2.GetInvoiceRequest, context: Context

@@ -1,55 +1,38 @@
-"""LedgerService: posts and reads transactions."""
+"""LedgerService: posts and reads transactions. What corrects others is in `corrections`, what reads in
+`transaction_reads`.
+"""
 
-from datetime import date
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import grpc
 
 from ledger_service.requests import PostingRequest, fingerprint_of
-from ledger_service.rules import refusals, sources
-from ledger_service.rules.commit_groups import Accepted
-from ledger_service.rules.documents import Document
-from ledger_service.rules.drafts import Draft, check_draft
-from ledger_service.rules.transaction_types import ANY_VOID, TRANSACTION_TYPES
+from ledger_service.rules import sources
+from ledger_service.rules.drafts import Draft
+from ledger_service.rules.transaction_types import TRANSACTION_TYPES
+from ledger_service.servicers.corrections import Corrections
 from ledger_service.servicers.draft_batch import document_answer, located, read_batch
 from ledger_service.servicers.draft_contract import (
     dunning_charge_from_proto,
     electronic_payment_from_proto,
     external_payment_from_proto,
 )
-from ledger_service.servicers.posting_calls import PostingCalls
-from ledger_service.servicers.transaction_contract import transaction_to_proto
-from ledger_service.store_transactions import TransactionFilter
-from ledger_service.transaction_reader import TransactionReader
-from service_kit.dates import date_from_proto
-from service_kit.paging import page_size, page_start, page_token
+from ledger_service.servicers.posting_calls import document_of
 from service_kit.principal import current_principal
-from tallybook.ledger.v1 import ledger_pb2, ledger_pb2_grpc
+from tallybook.ledger.v1 import ledger_pb2
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Recorded = TypeVar(
-    "Recorded",
-    ledger_pb2.RecordExternalPaymentResponse,
-    ledger_pb2.RecordElectronicPaymentResponse,
-    ledger_pb2.ApplyCashCreditResponse,
-    ledger_pb2.AssessDunningChargeResponse,
-)
-
-_DEFAULT_PAGE_SIZE: Final = 100
-_AFTER_ALL: Final = 2**63 - 1
 
 _CHECK: Final = TRANSACTION_TYPES[2]
 _ELECTRONIC_PAYMENT: Final = TRANSACTION_TYPES[3]
+_TRANSFER: Final = TRANSACTION_TYPES[5]
 _CASH_CREDIT: Final = TRANSACTION_TYPES[10]
+_EXTERNAL_CHARGE: Final = TRANSACTION_TYPES[14]
 _DUNNING_CHARGE: Final = TRANSACTION_TYPES[15]
 
 
-class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
-    """Translates; what is posted is decided in `rules`, and posted by the poster."""
-
-    def __init__(self, calls: PostingCalls, reader: TransactionReader) -> None:
-        self._calls = calls
-        self._reader = reader
+class LedgerServicer(Corrections):
+    """The whole of LedgerService."""
 
     async def PostTransactions(
         self, request: ledger_pb2.PostTransactionsRequest, context: Context
@@ -94,7 +77,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             request.comment,
             external_payment_from_proto(request.external_payment, effective_date),
         )
-        return await self._record(request, draft, ledger_pb2.RecordExternalPaymentResponse)
+        return await self._calls.post_draft(request, draft, ledger_pb2.RecordExternalPaymentResponse)
 
     async def RecordElectronicPayment(
         self, request: ledger_pb2.RecordElectronicPaymentRequest, context: Context
@@ -112,7 +95,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             request.comment,
             electronic_payment_from_proto(request.electronic_payment, effective_date),
         )
-        return await self._record(request, draft, ledger_pb2.RecordElectronicPaymentResponse)
+        return await self._calls.post_draft(request, draft, ledger_pb2.RecordElectronicPaymentResponse)
 
     async def ApplyCashCredit(
         self, request: ledger_pb2.ApplyCashCreditRequest, context: Context
@@ -129,7 +112,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             request.comment,
             None,
         )
-        return await self._record(request, draft, ledger_pb2.ApplyCashCreditResponse)
+        return await self._calls.post_draft(request, draft, ledger_pb2.ApplyCashCreditResponse)
 
     async def AssessDunningCharge(
         self, request: ledger_pb2.AssessDunningChargeRequest, context: Context
@@ -147,82 +130,39 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             request.comment,
             dunning_charge_from_proto(request.dunning_charge, effective_date),
         )
-        return await self._record(request, draft, ledger_pb2.AssessDunningChargeResponse)
+        return await self._calls.post_draft(request, draft, ledger_pb2.AssessDunningChargeResponse)
 
-    async def VoidTransaction(
-        self, request: ledger_pb2.VoidTransactionRequest, context: Context
-    ) -> ledger_pb2.VoidTransactionResponse:
-        """The void of what is named first, then those of what can't stand without it."""
+    async def CreateExternalCharge(
+        self, request: ledger_pb2.CreateExternalChargeRequest, context: Context
+    ) -> ledger_pb2.CreateExternalChargeResponse:
+        """Type 14."""
         draft = Draft(
-            ANY_VOID,
-            0,
-            0,
-            0,
-            "",
+            _EXTERNAL_CHARGE,
+            request.acct_no,
+            request.plan_instance_no,
+            request.amount.minor_units,
+            request.amount.currency_code,
             self._calls.effective_date(request),
             request.reason_code,
             request.comment,
-            sources.VoidOf(request.event_no),
+            sources.ExternalCharge(request.external_charge.description),
         )
+        return await self._calls.post_draft(request, draft, ledger_pb2.CreateExternalChargeResponse)
 
-        def answer(accepted: Accepted) -> ledger_pb2.VoidTransactionResponse:
-            return ledger_pb2.VoidTransactionResponse(
-                transactions=map(transaction_to_proto, accepted.transactions())
-            )
-
-        order = _document(request.client_no, draft)
-        return await self._calls.post_one(request, order, answer, ledger_pb2.VoidTransactionResponse)
-
-    async def GetTransaction(
-        self, request: ledger_pb2.GetTransactionRequest, context: Context
-    ) -> ledger_pb2.GetTransactionResponse:
-        """With its source row."""
-        transaction = await self._reader.transaction(request.client_no, request.event_no)
-        return ledger_pb2.GetTransactionResponse(transaction=transaction_to_proto(transaction))
-
-    async def ListTransactions(
-        self, request: ledger_pb2.ListTransactionsRequest, context: Context
-    ) -> ledger_pb2.ListTransactionsResponse:
-        """Newest first; the token is the last number shown."""
-        size = page_size(request.page_size, default=_DEFAULT_PAGE_SIZE)
-        (before,) = page_start(request, int) or (_AFTER_ALL,)
-        wanted = _filter_from_proto(request)
-        found = await self._reader.transactions(wanted, before_event_no=before, limit=size + 1)
-        shown = found[:size]
-        return ledger_pb2.ListTransactionsResponse(
-            transactions=map(transaction_to_proto, shown),
-            next_page_token=page_token(request, [shown[-1].event_no]) if len(found) > size else "",
+    async def TransferAccountBalance(
+        self, request: ledger_pb2.TransferAccountBalanceRequest, context: Context
+    ) -> ledger_pb2.TransferAccountBalanceResponse:
+        """Types 5 and 4."""
+        draft = Draft(
+            _TRANSFER,
+            request.from_acct_no,
+            request.from_plan_instance_no,
+            request.amount.minor_units,
+            request.amount.currency_code,
+            self._calls.effective_date(request),
+            request.reason_code,
+            request.comment,
+            sources.BalanceTransfer(request.to_acct_no),
         )
-
-    async def _record(self, request: Any, draft: Draft, response: type[Recorded]) -> Recorded:
-        def answer(accepted: Accepted) -> Recorded:
-            (transaction,) = accepted.transactions()
-            return response(transaction=transaction_to_proto(transaction))
-
-        return await self._calls.post_one(request, _document(request.client_no, draft), answer, response)
-
-
-def _document(client_no: int, draft: Draft) -> Document:
-    roles = current_principal().roles
-    check_draft(draft, roles)
-    return Document(client_no, draft.type.document, (draft,), roles)
-
-
-def _filter_from_proto(request: ledger_pb2.ListTransactionsRequest) -> TransactionFilter:
-    effective_from = _date(request, "effective_from")
-    effective_to = _date(request, "effective_to")
-    if effective_from is not None and effective_to is not None and effective_to < effective_from:
-        raise refusals.date_invalid("effective_to", f"{effective_to} is before {effective_from}")
-    return TransactionFilter(
-        client_no=request.client_no,
-        acct_no=request.acct_no,
-        plan_instance_no=request.plan_instance_no,
-        transaction_types=frozenset(request.transaction_types),
-        effective_from=effective_from,
-        effective_to=effective_to,
-    )
-
-
-def _date(request: ledger_pb2.ListTransactionsRequest, field: str) -> date | None:
-    # The generated type knows the names of its fields, a variable does not.
-    return date_from_proto(getattr(request, field), field) if request.HasField(field) else None  # type: ignore[arg-type]
+        document = document_of(request, draft)
+        return await self._calls.post_document(request, document, ledger_pb2.TransferAccountBalanceResponse)

@@ -10,6 +10,9 @@ from ledger_service.posting import Poster
 from ledger_service.requests import Outcome, PostingRequest, fingerprint_of
 from ledger_service.rules.commit_groups import Accepted
 from ledger_service.rules.decisions import Order
+from ledger_service.rules.documents import Document
+from ledger_service.rules.drafts import Draft, check_draft
+from ledger_service.servicers.transaction_contract import transaction_to_proto
 from service_kit.clock import Clock
 from service_kit.dates import date_from_proto
 from service_kit.principal import current_principal
@@ -55,6 +58,31 @@ class PostingCalls:
         )
         return response.FromString(await self._poster.post(content))
 
+    async def post_draft(self, request: Any, draft: Draft, response: type[Answer]) -> Answer:
+        """Post one draft, which makes one transaction; `response` has the field transaction."""
+
+        def answer(accepted: Accepted) -> Answer:
+            (transaction,) = accepted.transactions()
+            return response(transaction=transaction_to_proto(transaction))
+
+        return await self.post_one(request, document_of(request, draft), answer, response)
+
+    async def post_document(self, request: Any, document: Document, response: type[Answer]) -> Answer:
+        """Post a document; `response` has the field transactions."""
+
+        def answer(accepted: Accepted) -> Answer:
+            return response(transactions=map(transaction_to_proto, accepted.transactions()))
+
+        return await self.post_one(request, document, answer, response)
+
     async def post(self, request: PostingRequest) -> bytes:
         """Post a request of any shape; its answer, serialised."""
         return await self._poster.post(request)
+
+
+def document_of(request: Any, *drafts: Draft) -> Document:
+    """The document of drafts of one operation: of the kind of its first; refused as `check_draft` does."""
+    roles = current_principal().roles
+    for draft in drafts:
+        check_draft(draft, roles)
+    return Document(request.client_no, drafts[0].type.document, drafts, roles)

@@ -11,6 +11,7 @@ from ledger_service.rules.trial_balance import TrialBalance
 from ledger_service.rules.verification import Finding, Progress
 from ledger_service.servicers.money_contract import sum_to_proto
 from ledger_service.verification import LedgerVerifier, Part
+from service_kit.dates import date_from_proto
 from tallybook.ledger.v1 import verification_pb2, verification_pb2_grpc
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -35,7 +36,8 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         self, request: verification_pb2.GetTrialBalanceRequest, context: Context
     ) -> verification_pb2.GetTrialBalanceResponse:
         """One trial balance a currency."""
-        trial_balances = await self._verifier.trial_balance(request.client_no)
+        as_of = date_from_proto(request.as_of_date, "as_of_date") if request.HasField("as_of_date") else None
+        trial_balances = await self._verifier.trial_balance(request.client_no, as_of)
         return verification_pb2.GetTrialBalanceResponse(
             trial_balances=map(_trial_balance_to_proto, trial_balances)
         )

@@ -19,6 +19,8 @@ from tallybook.ledger.v1 import (
     ledger_pb2,
     ledger_pb2_grpc,
     transaction_pb2,
+    verification_pb2,
+    verification_pb2_grpc,
 )
 from tallybook.type.v1.money_pb2 import Money
 
@@ -112,6 +114,7 @@ class Ledger:
         self.accounts = account_pb2_grpc.AccountServiceStub(channel)
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(channel)
         self.invoices = invoice_pb2_grpc.InvoiceServiceStub(channel)
+        self.verification = verification_pb2_grpc.VerificationServiceStub(channel)
 
     async def _call(self, method: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
         try:
@@ -185,6 +188,28 @@ class Ledger:
             **{**REASON, **fields},
         )
         return await self._call(self.ledger.VoidTransaction, request)
+
+    async def operate(self, operation: str, **fields: Any) -> Any:
+        """Call an operation of LedgerService by its name; with a key of its own unless one is given."""
+        make_request = getattr(ledger_pb2, f"{operation}Request")
+        if "request_id" in make_request.DESCRIPTOR.fields_by_name:
+            fields.setdefault("request_id", key())
+        request = make_request(client_no=self.client_no, **fields)
+        return await self._call(getattr(self.ledger, operation), request)
+
+    async def findings(self) -> list[str]:
+        """What VerifyLedger finds wrong in the books."""
+        request = verification_pb2.VerifyLedgerRequest(client_no=self.client_no)
+        parts = self.verification.VerifyLedger(request)
+        return [part.finding.message async for part in parts if part.HasField("finding")]
+
+    async def aging(self, acct_no: int, as_of: date) -> account_pb2.AccountAging:
+        """What one account owes at a date."""
+        request = account_pb2.ListAgingRequest(
+            client_no=self.client_no, acct_nos=[acct_no], as_of_date=day(as_of)
+        )
+        (aging,) = (await self._call(self.accounts.ListAging, request)).accounts
+        return aging
 
     async def transaction(self, event_no: int) -> transaction_pb2.Transaction:
         """A transaction."""

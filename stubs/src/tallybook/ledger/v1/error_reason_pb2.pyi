@@ -100,6 +100,10 @@ class _LedgerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     """A balance forward (9, 18) opens an account: it has to be the account's first transaction."""
     LEDGER_ERROR_REASON_STATEMENT_TOO_LONG: _LedgerErrorReason.ValueType  # 38
     """The statement would have more lines, or more text, than a statement may have: ask for a shorter period."""
+    LEDGER_ERROR_REASON_NOT_A_DISPUTE: _LedgerErrorReason.ValueType  # 39
+    """The transaction is no dispute hold."""
+    LEDGER_ERROR_REASON_CREDIT_MEMO_NOT_FOUND: _LedgerErrorReason.ValueType  # 40
+    """The credit memo does not exist for this client."""
 
 class LedgerErrorReason(_LedgerErrorReason, metaclass=_LedgerErrorReasonEnumTypeWrapper):
     """Why the ledger refused a request: google.rpc.ErrorInfo.reason is the name without its prefix, in the domain
@@ -186,4 +190,8 @@ LEDGER_ERROR_REASON_BALANCE_FORWARD_NOT_FIRST: LedgerErrorReason.ValueType  # 37
 """A balance forward (9, 18) opens an account: it has to be the account's first transaction."""
 LEDGER_ERROR_REASON_STATEMENT_TOO_LONG: LedgerErrorReason.ValueType  # 38
 """The statement would have more lines, or more text, than a statement may have: ask for a shorter period."""
+LEDGER_ERROR_REASON_NOT_A_DISPUTE: LedgerErrorReason.ValueType  # 39
+"""The transaction is no dispute hold."""
+LEDGER_ERROR_REASON_CREDIT_MEMO_NOT_FOUND: LedgerErrorReason.ValueType  # 40
+"""The credit memo does not exist for this client."""
 Global___LedgerErrorReason: _TypeAlias = LedgerErrorReason  # noqa: Y015

@@ -65,7 +65,9 @@ class Invoice(_message.Message):
 
     @_builtins.property
     def due_date(self) -> _date_pb2.Date:
-        """The day by which it is to be paid: the invoice date and the account's payment terms."""
+        """The day by which it is to be paid: the invoice date and the account's payment terms or, where a settled dispute
+        re-aged it, the day of the settlement and these terms.
+        """
 
     @_builtins.property
     def total(self) -> _money_pb2.Money:

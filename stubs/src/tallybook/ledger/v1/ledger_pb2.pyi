@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from google.type import date_pb2 as _date_pb2
 from tallybook.ledger.v1 import transaction_pb2 as _transaction_pb2
@@ -22,6 +23,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _DisputeResolution:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisputeResolutionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisputeResolution.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISPUTE_RESOLUTION_UNSPECIFIED: _DisputeResolution.ValueType  # 0
+    """No resolution was named."""
+    DISPUTE_RESOLUTION_WRITE_OFF: _DisputeResolution.ValueType  # 1
+    """The customer is right: the amount is written off for good. Where less is open of the invoice by now (a credit
+    memo was given meanwhile), that is written off.
+    """
+    DISPUTE_RESOLUTION_RE_AGE: _DisputeResolution.ValueType  # 2
+    """The customer owes it, from now on: the invoice is due when one of the day of the settlement would be, by the
+    account's payment terms. Aging knows the new due date from that day on.
+    """
+    DISPUTE_RESOLUTION_KEEP_DATES: _DisputeResolution.ValueType  # 3
+    """The customer owes it, and did all the time: the invoice keeps its due date."""
+
+class DisputeResolution(_DisputeResolution, metaclass=_DisputeResolutionEnumTypeWrapper):
+    """How a dispute ends."""
+
+DISPUTE_RESOLUTION_UNSPECIFIED: DisputeResolution.ValueType  # 0
+"""No resolution was named."""
+DISPUTE_RESOLUTION_WRITE_OFF: DisputeResolution.ValueType  # 1
+"""The customer is right: the amount is written off for good. Where less is open of the invoice by now (a credit
+memo was given meanwhile), that is written off.
+"""
+DISPUTE_RESOLUTION_RE_AGE: DisputeResolution.ValueType  # 2
+"""The customer owes it, from now on: the invoice is due when one of the day of the settlement would be, by the
+account's payment terms. Aging knows the new due date from that day on.
+"""
+DISPUTE_RESOLUTION_KEEP_DATES: DisputeResolution.ValueType  # 3
+"""The customer owes it, and did all the time: the invoice keeps its due date."""
+Global___DisputeResolution: _TypeAlias = DisputeResolution  # noqa: Y015
 
 @_typing.final
 class TransactionDraft(_message.Message):
@@ -668,6 +705,688 @@ class AssessDunningChargeResponse(_message.Message):
 Global___AssessDunningChargeResponse: _TypeAlias = AssessDunningChargeResponse  # noqa: Y015
 
 @_typing.final
+class IssueRefundRequest(_message.Message):
+    """A refund to be issued."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_EVENT_NO_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    GATEWAY_REFERENCE_FIELD_NUMBER: _builtins.int
+    CHECK_NUMBER_FIELD_NUMBER: _builtins.int
+    REVERSALS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    request_id: _builtins.str
+    """The caller's key for the call."""
+    payment_event_no: _builtins.int
+    """The payment that is refunded: a transaction of type 2 or 3. The refund is posted on its account and plan instance."""
+    gateway_reference: _builtins.str
+    """For a payment of type 3: the gateway's own number for the refund, unique for the client."""
+    check_number: _builtins.str
+    """For a payment of type 2: the number of the check that was sent: digits, at most 38."""
+    reason_code: _builtins.str
+    """Why, as a code of the caller's."""
+    comment: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is returned: positive, at most what is left of the payment."""
+
+    @_builtins.property
+    def reversals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReversalOfCharge]:
+        """Charges that are reversed with the refund, so that they aren't owed again. All together at most the refund."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """The business date. Omitted: today (UTC)."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        payment_event_no: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+        gateway_reference: _builtins.str = ...,
+        check_number: _builtins.str = ...,
+        reversals: _abc.Iterable[Global___ReversalOfCharge] | None = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        reason_code: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "check_number", b"check_number", "effective_date", b"effective_date", "gateway_reference", b"gateway_reference", "method", b"method"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "check_number", b"check_number", "client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "gateway_reference", b"gateway_reference", "method", b"method", "payment_event_no", b"payment_event_no", "reason_code", b"reason_code", "request_id", b"request_id", "reversals", b"reversals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_method: _TypeAlias = _typing.Literal["gateway_reference", "check_number"]  # noqa: Y015
+    _WhichOneofArgType_method: _TypeAlias = _typing.Literal["method", b"method"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_method) -> _WhichOneofReturnType_method | None: ...
+
+Global___IssueRefundRequest: _TypeAlias = IssueRefundRequest  # noqa: Y015
+
+@_typing.final
+class ReversalOfCharge(_message.Message):
+    """A charge to be reversed with a refund."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARGE_EVENT_NO_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    charge_event_no: _builtins.int
+    """The charge: an invoice charge line, an external charge, a dunning charge or a balance forward of the account."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is reversed of it: positive, at most what is left of it."""
+
+    def __init__(
+        self,
+        *,
+        charge_event_no: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "charge_event_no", b"charge_event_no"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReversalOfCharge: _TypeAlias = ReversalOfCharge  # noqa: Y015
+
+@_typing.final
+class IssueRefundResponse(_message.Message):
+    """The refund."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
+        """The refund (12 or 13), then its reversals (8) in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        transactions: _abc.Iterable[_transaction_pb2.Transaction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueRefundResponse: _TypeAlias = IssueRefundResponse  # noqa: Y015
+
+@_typing.final
+class CreateWriteOffRequest(_message.Message):
+    """A write-off to be made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    INVOICE_NO_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    request_id: _builtins.str
+    """The caller's key for the call."""
+    invoice_no: _builtins.int
+    """The invoice. The write-off is posted on its account and plan instance."""
+    reason_code: _builtins.str
+    """Why, as a code of the caller's."""
+    comment: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is written off, at most what is open of the invoice: its net charge less credit memos, reversals and other
+        write-offs. Omitted: all of that.
+        """
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """The business date. Omitted: today (UTC)."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        invoice_no: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        reason_code: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "invoice_no", b"invoice_no", "reason_code", b"reason_code", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateWriteOffRequest: _TypeAlias = CreateWriteOffRequest  # noqa: Y015
+
+@_typing.final
+class CreateWriteOffResponse(_message.Message):
+    """The write-off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transaction(self) -> _transaction_pb2.Transaction:
+        """The transaction."""
+
+    def __init__(
+        self,
+        *,
+        transaction: _transaction_pb2.Transaction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateWriteOffResponse: _TypeAlias = CreateWriteOffResponse  # noqa: Y015
+
+@_typing.final
+class CreateDisputeRequest(_message.Message):
+    """A dispute to be recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    INVOICE_NO_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    EXPIRES_ON_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    request_id: _builtins.str
+    """The caller's key for the call."""
+    invoice_no: _builtins.int
+    """The invoice. The hold is posted on its account and plan instance."""
+    reason_code: _builtins.str
+    """Why, as a code of the caller's."""
+    comment: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is held back, at most what is open of the invoice. Omitted: all of that."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """The business date. Omitted: today (UTC)."""
+
+    @_builtins.property
+    def expires_on(self) -> _date_pb2.Date:
+        """The day on which the hold is to be settled at the latest; not before the effective date (DATE_INVALID)."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        invoice_no: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        reason_code: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        expires_on: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "effective_date", b"effective_date", "expires_on", b"expires_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "expires_on", b"expires_on", "invoice_no", b"invoice_no", "reason_code", b"reason_code", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateDisputeRequest: _TypeAlias = CreateDisputeRequest  # noqa: Y015
+
+@_typing.final
+class CreateDisputeResponse(_message.Message):
+    """The dispute."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transaction(self) -> _transaction_pb2.Transaction:
+        """The hold. Its event_no settles the dispute."""
+
+    def __init__(
+        self,
+        *,
+        transaction: _transaction_pb2.Transaction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateDisputeResponse: _TypeAlias = CreateDisputeResponse  # noqa: Y015
+
+@_typing.final
+class SettleDisputeRequest(_message.Message):
+    """A dispute to be settled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EVENT_NO_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    request_id: _builtins.str
+    """The caller's key for the call."""
+    event_no: _builtins.int
+    """The hold: the transaction of CreateDispute."""
+    resolution: Global___DisputeResolution.ValueType
+    """How it ends."""
+    reason_code: _builtins.str
+    """Why, as a code of the caller's."""
+    comment: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """The business date of the settlement, from which on the invoice is aged anew. Omitted: today (UTC)."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        event_no: _builtins.int = ...,
+        resolution: Global___DisputeResolution.ValueType = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        reason_code: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "event_no", b"event_no", "reason_code", b"reason_code", "request_id", b"request_id", "resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleDisputeRequest: _TypeAlias = SettleDisputeRequest  # noqa: Y015
+
+@_typing.final
+class SettleDisputeResponse(_message.Message):
+    """The settlement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
+        """The void of the hold and, where it is written off for good, the write-off."""
+
+    def __init__(
+        self,
+        *,
+        transactions: _abc.Iterable[_transaction_pb2.Transaction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleDisputeResponse: _TypeAlias = SettleDisputeResponse  # noqa: Y015
+
+@_typing.final
+class TransferAccountBalanceRequest(_message.Message):
+    """A balance to be moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FROM_ACCT_NO_FIELD_NUMBER: _builtins.int
+    TO_ACCT_NO_FIELD_NUMBER: _builtins.int
+    FROM_PLAN_INSTANCE_NO_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    request_id: _builtins.str
+    """The caller's key for the call."""
+    from_acct_no: _builtins.int
+    """The account whose balance is moved."""
+    to_acct_no: _builtins.int
+    """The account that it is moved to, of the same client and currency."""
+    from_plan_instance_no: _builtins.int
+    """The plan instance of the source whose balance is moved, or 0 for the account itself."""
+    reason_code: _builtins.str
+    """Why, as a code of the caller's."""
+    comment: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is moved, at most the balance of the account and of the plan instance named. Omitted: all of that."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """The business date. Omitted: today (UTC)."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        from_acct_no: _builtins.int = ...,
+        to_acct_no: _builtins.int = ...,
+        from_plan_instance_no: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        reason_code: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "from_acct_no", b"from_acct_no", "from_plan_instance_no", b"from_plan_instance_no", "reason_code", b"reason_code", "request_id", b"request_id", "to_acct_no", b"to_acct_no"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferAccountBalanceRequest: _TypeAlias = TransferAccountBalanceRequest  # noqa: Y015
+
+@_typing.final
+class TransferAccountBalanceResponse(_message.Message):
+    """The transfer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
+        """The leg on the source (5), then the leg on the target (4). Both have the transfer_no as source_no."""
+
+    def __init__(
+        self,
+        *,
+        transactions: _abc.Iterable[_transaction_pb2.Transaction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferAccountBalanceResponse: _TypeAlias = TransferAccountBalanceResponse  # noqa: Y015
+
+@_typing.final
+class CreateExternalChargeRequest(_message.Message):
+    """A charge to be entered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCT_NO_FIELD_NUMBER: _builtins.int
+    PLAN_INSTANCE_NO_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_CHARGE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    request_id: _builtins.str
+    """The caller's key for the call."""
+    acct_no: _builtins.int
+    """The account that is charged."""
+    plan_instance_no: _builtins.int
+    """The plan instance that is charged, or 0 for the account itself."""
+    reason_code: _builtins.str
+    """Why, as a code of the caller's."""
+    comment: _builtins.str
+    """Anything worth noting."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """The amount, positive."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """The business date. Omitted: today (UTC)."""
+
+    @_builtins.property
+    def external_charge(self) -> _transaction_pb2.ExternalCharge:
+        """What it is for."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        acct_no: _builtins.int = ...,
+        plan_instance_no: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        external_charge: _transaction_pb2.ExternalCharge | None = ...,
+        reason_code: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "effective_date", b"effective_date", "external_charge", b"external_charge"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acct_no", b"acct_no", "amount", b"amount", "client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "external_charge", b"external_charge", "plan_instance_no", b"plan_instance_no", "reason_code", b"reason_code", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateExternalChargeRequest: _TypeAlias = CreateExternalChargeRequest  # noqa: Y015
+
+@_typing.final
+class CreateExternalChargeResponse(_message.Message):
+    """The charge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transaction(self) -> _transaction_pb2.Transaction:
+        """The transaction."""
+
+    def __init__(
+        self,
+        *,
+        transaction: _transaction_pb2.Transaction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateExternalChargeResponse: _TypeAlias = CreateExternalChargeResponse  # noqa: Y015
+
+@_typing.final
+class CreateCreditMemoRequest(_message.Message):
+    """A credit memo to be given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    request_id: _builtins.str
+    """The caller's key for the call."""
+    reason_code: _builtins.str
+    """Why, as a code of the caller's."""
+    comment: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreditMemoDraftLine]:
+        """Its lines. They are posted on the account and plan instance of the invoice."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """The business date. Omitted: today (UTC)."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        lines: _abc.Iterable[Global___CreditMemoDraftLine] | None = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        reason_code: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "lines", b"lines", "reason_code", b"reason_code", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateCreditMemoRequest: _TypeAlias = CreateCreditMemoRequest  # noqa: Y015
+
+@_typing.final
+class CreditMemoDraftLine(_message.Message):
+    """A line of a credit memo to be given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARGE_EVENT_NO_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    charge_event_no: _builtins.int
+    """The charge line (type 21) of an invoice that is credited."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is credited of it: positive, at most what is left of it."""
+
+    def __init__(
+        self,
+        *,
+        charge_event_no: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "charge_event_no", b"charge_event_no"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreditMemoDraftLine: _TypeAlias = CreditMemoDraftLine  # noqa: Y015
+
+@_typing.final
+class CreateCreditMemoResponse(_message.Message):
+    """The credit memo."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CM_NO_FIELD_NUMBER: _builtins.int
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    cm_no: _builtins.int
+    """The number of the memo, which is the source_no of its lines."""
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
+        """Its lines, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        cm_no: _builtins.int = ...,
+        transactions: _abc.Iterable[_transaction_pb2.Transaction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cm_no", b"cm_no", "transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateCreditMemoResponse: _TypeAlias = CreateCreditMemoResponse  # noqa: Y015
+
+@_typing.final
+class VoidCreditMemoRequest(_message.Message):
+    """A credit memo to be voided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CM_NO_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    request_id: _builtins.str
+    """The caller's key for the call."""
+    cm_no: _builtins.int
+    """The memo."""
+    reason_code: _builtins.str
+    """Why, as a code of the caller's."""
+    comment: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """The business date of the void. Omitted: today (UTC)."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        cm_no: _builtins.int = ...,
+        reason_code: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        effective_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_no", b"client_no", "cm_no", b"cm_no", "comment", b"comment", "effective_date", b"effective_date", "reason_code", b"reason_code", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidCreditMemoRequest: _TypeAlias = VoidCreditMemoRequest  # noqa: Y015
+
+@_typing.final
+class VoidCreditMemoResponse(_message.Message):
+    """The voids of a memo's lines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
+        """One void a line, in the order of the lines."""
+
+    def __init__(
+        self,
+        *,
+        transactions: _abc.Iterable[_transaction_pb2.Transaction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidCreditMemoResponse: _TypeAlias = VoidCreditMemoResponse  # noqa: Y015
+
+@_typing.final
 class VoidTransactionRequest(_message.Message):
     """A transaction to be voided."""
 
@@ -786,6 +1505,58 @@ class GetTransactionResponse(_message.Message):
 Global___GetTransactionResponse: _TypeAlias = GetTransactionResponse  # noqa: Y015
 
 @_typing.final
+class BatchGetTransactionsRequest(_message.Message):
+    """Names several transactions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    EVENT_NOS_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    @_builtins.property
+    def event_nos(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The transactions, each once."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        event_nos: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_no", b"client_no", "event_nos", b"event_nos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTransactionsRequest: _TypeAlias = BatchGetTransactionsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetTransactionsResponse(_message.Message):
+    """The transactions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
+        """In the order of the request. Transactions that the client does not have are left out."""
+
+    def __init__(
+        self,
+        *,
+        transactions: _abc.Iterable[_transaction_pb2.Transaction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTransactionsResponse: _TypeAlias = BatchGetTransactionsResponse  # noqa: Y015
+
+@_typing.final
 class ListTransactionsRequest(_message.Message):
     """Selects transactions. Filters combine with AND."""
 
@@ -799,6 +1570,10 @@ class ListTransactionsRequest(_message.Message):
     EFFECTIVE_TO_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SOURCE_NO_FIELD_NUMBER: _builtins.int
+    AMOUNT_FROM_FIELD_NUMBER: _builtins.int
+    AMOUNT_TO_FIELD_NUMBER: _builtins.int
+    VOIDED_FIELD_NUMBER: _builtins.int
     client_no: _builtins.int
     """The client (tenant)."""
     acct_no: _builtins.int
@@ -809,6 +1584,10 @@ class ListTransactionsRequest(_message.Message):
     """How many at most. 0: 100. More than 1,000 is taken as 1,000."""
     page_token: _builtins.str
     """The next_page_token of the page before, with the same filters."""
+    source_no: _builtins.int
+    """Only with this source_no. 0: no such filter. Numbers of different types may coincide: name the types too."""
+    voided: _builtins.bool
+    """True: only what was voided. False: only what was not; voids themselves can't be. Omitted: no such filter."""
     @_builtins.property
     def transaction_types(self) -> _containers.RepeatedScalarFieldContainer[_transaction_type_pb2.TransactionType.ValueType]:
         """Only of these types. Empty: of all types."""
@@ -821,6 +1600,16 @@ class ListTransactionsRequest(_message.Message):
     def effective_to(self) -> _date_pb2.Date:
         """Only with an effective date on this day or earlier."""
 
+    @_builtins.property
+    def amount_from(self) -> _money_pb2.Money:
+        """Only of this amount or more, and of its currency."""
+
+    @_builtins.property
+    def amount_to(self) -> _money_pb2.Money:
+        """Only of this amount or less, and of its currency, which has to be that of amount_from where both are given. Less
+        than amount_from is refused with AMOUNT_INVALID.
+        """
+
     def __init__(
         self,
         *,
@@ -832,12 +1621,18 @@ class ListTransactionsRequest(_message.Message):
         effective_to: _date_pb2.Date | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        source_no: _builtins.int = ...,
+        amount_from: _money_pb2.Money | None = ...,
+        amount_to: _money_pb2.Money | None = ...,
+        voided: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from", "effective_to", b"effective_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_voided", b"_voided", "amount_from", b"amount_from", "amount_to", b"amount_to", "effective_from", b"effective_from", "effective_to", b"effective_to", "voided", b"voided"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acct_no", b"acct_no", "client_no", b"client_no", "effective_from", b"effective_from", "effective_to", b"effective_to", "page_size", b"page_size", "page_token", b"page_token", "plan_instance_no", b"plan_instance_no", "transaction_types", b"transaction_types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_voided", b"_voided", "acct_no", b"acct_no", "amount_from", b"amount_from", "amount_to", b"amount_to", "client_no", b"client_no", "effective_from", b"effective_from", "effective_to", b"effective_to", "page_size", b"page_size", "page_token", b"page_token", "plan_instance_no", b"plan_instance_no", "source_no", b"source_no", "transaction_types", b"transaction_types", "voided", b"voided"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__voided: _TypeAlias = _typing.Literal["voided"]  # noqa: Y015
+    _WhichOneofArgType__voided: _TypeAlias = _typing.Literal["_voided", b"_voided"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__voided) -> _WhichOneofReturnType__voided | None: ...
 
 Global___ListTransactionsRequest: _TypeAlias = ListTransactionsRequest  # noqa: Y015
 

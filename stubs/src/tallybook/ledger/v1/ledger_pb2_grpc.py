@@ -64,6 +64,46 @@ class LedgerServiceStub:
                 request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.AssessDunningChargeRequest.SerializeToString,
                 response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.AssessDunningChargeResponse.FromString,
                 _registered_method=True)
+        self.IssueRefund = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/IssueRefund',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.IssueRefundRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.IssueRefundResponse.FromString,
+                _registered_method=True)
+        self.CreateWriteOff = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/CreateWriteOff',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateWriteOffRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateWriteOffResponse.FromString,
+                _registered_method=True)
+        self.CreateDispute = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/CreateDispute',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateDisputeRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateDisputeResponse.FromString,
+                _registered_method=True)
+        self.SettleDispute = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/SettleDispute',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeResponse.FromString,
+                _registered_method=True)
+        self.TransferAccountBalance = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/TransferAccountBalance',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.TransferAccountBalanceRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.TransferAccountBalanceResponse.FromString,
+                _registered_method=True)
+        self.CreateExternalCharge = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/CreateExternalCharge',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateExternalChargeRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateExternalChargeResponse.FromString,
+                _registered_method=True)
+        self.CreateCreditMemo = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/CreateCreditMemo',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateCreditMemoRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateCreditMemoResponse.FromString,
+                _registered_method=True)
+        self.VoidCreditMemo = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/VoidCreditMemo',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.VoidCreditMemoRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.VoidCreditMemoResponse.FromString,
+                _registered_method=True)
         self.VoidTransaction = channel.unary_unary(
                 '/tallybook.ledger.v1.LedgerService/VoidTransaction',
                 request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.VoidTransactionRequest.SerializeToString,
@@ -73,6 +113,11 @@ class LedgerServiceStub:
                 '/tallybook.ledger.v1.LedgerService/GetTransaction',
                 request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.GetTransactionRequest.SerializeToString,
                 response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.GetTransactionResponse.FromString,
+                _registered_method=True)
+        self.BatchGetTransactions = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/BatchGetTransactions',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.BatchGetTransactionsRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.BatchGetTransactionsResponse.FromString,
                 _registered_method=True)
         self.ListTransactions = channel.unary_unary(
                 '/tallybook.ledger.v1.LedgerService/ListTransactions',
@@ -125,6 +170,73 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IssueRefund(self, request, context):
+        """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
+        May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
+        at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
+        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge
+        (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateWriteOff(self, request, context):
+        """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
+        more than what is open, or nothing is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateDispute(self, request, context):
+        """Holds back what a customer disputes of an invoice (type 6): until it is settled it is neither collected nor dunned.
+        Refused as CreateWriteOff is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SettleDispute(self, request, context):
+        """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
+        concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
+        hold is refused with NOT_A_DISPUTE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferAccountBalance(self, request, context):
+        """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
+        and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
+        more than the balance, or a balance that is not above zero (TRANSFER_EXCEEDS_BALANCE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateExternalCharge(self, request, context):
+        """Enters a charge by hand (type 14). Needs the role "support".
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCreditMemo(self, request, context):
+        """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
+        MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, or its charge is none of an invoice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VoidCreditMemo(self, request, context):
+        """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def VoidTransaction(self, request, context):
         """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a
         refund. Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED.
@@ -140,8 +252,15 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetTransactions(self, request, context):
+        """Returns up to 1,000 transactions by their numbers, with their source rows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTransactions(self, request, context):
-        """Lists the transactions of an account, newest first.
+        """Lists the transactions of a client or of one account, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +294,46 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.AssessDunningChargeRequest.FromString,
                     response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.AssessDunningChargeResponse.SerializeToString,
             ),
+            'IssueRefund': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueRefund,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.IssueRefundRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.IssueRefundResponse.SerializeToString,
+            ),
+            'CreateWriteOff': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWriteOff,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateWriteOffRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateWriteOffResponse.SerializeToString,
+            ),
+            'CreateDispute': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateDispute,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateDisputeRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateDisputeResponse.SerializeToString,
+            ),
+            'SettleDispute': grpc.unary_unary_rpc_method_handler(
+                    servicer.SettleDispute,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeResponse.SerializeToString,
+            ),
+            'TransferAccountBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferAccountBalance,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.TransferAccountBalanceRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.TransferAccountBalanceResponse.SerializeToString,
+            ),
+            'CreateExternalCharge': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateExternalCharge,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateExternalChargeRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateExternalChargeResponse.SerializeToString,
+            ),
+            'CreateCreditMemo': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCreditMemo,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateCreditMemoRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateCreditMemoResponse.SerializeToString,
+            ),
+            'VoidCreditMemo': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidCreditMemo,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.VoidCreditMemoRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.VoidCreditMemoResponse.SerializeToString,
+            ),
             'VoidTransaction': grpc.unary_unary_rpc_method_handler(
                     servicer.VoidTransaction,
                     request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.VoidTransactionRequest.FromString,
@@ -184,6 +343,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetTransaction,
                     request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.GetTransactionRequest.FromString,
                     response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.GetTransactionResponse.SerializeToString,
+            ),
+            'BatchGetTransactions': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetTransactions,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.BatchGetTransactionsRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.BatchGetTransactionsResponse.SerializeToString,
             ),
             'ListTransactions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTransactions,
@@ -342,6 +506,222 @@ class LedgerService:
             _registered_method=True)
 
     @staticmethod
+    def IssueRefund(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/IssueRefund',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.IssueRefundRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.IssueRefundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWriteOff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/CreateWriteOff',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateWriteOffRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateWriteOffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateDispute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/CreateDispute',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateDisputeRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateDisputeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleDispute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/SettleDispute',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferAccountBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/TransferAccountBalance',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.TransferAccountBalanceRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.TransferAccountBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateExternalCharge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/CreateExternalCharge',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateExternalChargeRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateExternalChargeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCreditMemo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/CreateCreditMemo',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateCreditMemoRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.CreateCreditMemoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VoidCreditMemo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/VoidCreditMemo',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.VoidCreditMemoRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.VoidCreditMemoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def VoidTransaction(request,
             target,
             options=(),
@@ -385,6 +765,33 @@ class LedgerService:
             '/tallybook.ledger.v1.LedgerService/GetTransaction',
             tallybook_dot_ledger_dot_v1_dot_ledger__pb2.GetTransactionRequest.SerializeToString,
             tallybook_dot_ledger_dot_v1_dot_ledger__pb2.GetTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetTransactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/BatchGetTransactions',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.BatchGetTransactionsRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.BatchGetTransactionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

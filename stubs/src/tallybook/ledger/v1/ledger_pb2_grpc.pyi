@@ -50,14 +50,49 @@ class LedgerServiceStub:
     """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named."""
     AssessDunningCharge: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.AssessDunningChargeRequest, _ledger_pb2.AssessDunningChargeResponse]
     """Assesses a dunning charge (type 15). Needs the role "dunning"."""
+    IssueRefund: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.IssueRefundRequest, _ledger_pb2.IssueRefundResponse]
+    """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
+    May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
+    at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
+    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge
+    (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+    """
+    CreateWriteOff: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateWriteOffRequest, _ledger_pb2.CreateWriteOffResponse]
+    """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
+    more than what is open, or nothing is.
+    """
+    CreateDispute: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateDisputeRequest, _ledger_pb2.CreateDisputeResponse]
+    """Holds back what a customer disputes of an invoice (type 6): until it is settled it is neither collected nor dunned.
+    Refused as CreateWriteOff is.
+    """
+    SettleDispute: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleDisputeRequest, _ledger_pb2.SettleDisputeResponse]
+    """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
+    concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
+    hold is refused with NOT_A_DISPUTE.
+    """
+    TransferAccountBalance: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.TransferAccountBalanceRequest, _ledger_pb2.TransferAccountBalanceResponse]
+    """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
+    and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
+    more than the balance, or a balance that is not above zero (TRANSFER_EXCEEDS_BALANCE).
+    """
+    CreateExternalCharge: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateExternalChargeRequest, _ledger_pb2.CreateExternalChargeResponse]
+    """Enters a charge by hand (type 14). Needs the role "support"."""
+    CreateCreditMemo: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateCreditMemoRequest, _ledger_pb2.CreateCreditMemoResponse]
+    """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
+    MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, or its charge is none of an invoice.
+    """
+    VoidCreditMemo: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.VoidCreditMemoRequest, _ledger_pb2.VoidCreditMemoResponse]
+    """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED."""
     VoidTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.VoidTransactionRequest, _ledger_pb2.VoidTransactionResponse]
     """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a
     refund. Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED.
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.GetTransactionResponse]
     """Returns one transaction with its source row."""
+    BatchGetTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.BatchGetTransactionsRequest, _ledger_pb2.BatchGetTransactionsResponse]
+    """Returns up to 1,000 transactions by their numbers, with their source rows."""
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]
-    """Lists the transactions of an account, newest first."""
+    """Lists the transactions of a client or of one account, newest first."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -81,14 +116,49 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named."""
     AssessDunningCharge: _aio.UnaryUnaryMultiCallable[_ledger_pb2.AssessDunningChargeRequest, _ledger_pb2.AssessDunningChargeResponse]  # type: ignore[assignment]
     """Assesses a dunning charge (type 15). Needs the role "dunning"."""
+    IssueRefund: _aio.UnaryUnaryMultiCallable[_ledger_pb2.IssueRefundRequest, _ledger_pb2.IssueRefundResponse]  # type: ignore[assignment]
+    """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
+    May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
+    at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
+    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge
+    (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+    """
+    CreateWriteOff: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateWriteOffRequest, _ledger_pb2.CreateWriteOffResponse]  # type: ignore[assignment]
+    """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
+    more than what is open, or nothing is.
+    """
+    CreateDispute: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateDisputeRequest, _ledger_pb2.CreateDisputeResponse]  # type: ignore[assignment]
+    """Holds back what a customer disputes of an invoice (type 6): until it is settled it is neither collected nor dunned.
+    Refused as CreateWriteOff is.
+    """
+    SettleDispute: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleDisputeRequest, _ledger_pb2.SettleDisputeResponse]  # type: ignore[assignment]
+    """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
+    concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
+    hold is refused with NOT_A_DISPUTE.
+    """
+    TransferAccountBalance: _aio.UnaryUnaryMultiCallable[_ledger_pb2.TransferAccountBalanceRequest, _ledger_pb2.TransferAccountBalanceResponse]  # type: ignore[assignment]
+    """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
+    and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
+    more than the balance, or a balance that is not above zero (TRANSFER_EXCEEDS_BALANCE).
+    """
+    CreateExternalCharge: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateExternalChargeRequest, _ledger_pb2.CreateExternalChargeResponse]  # type: ignore[assignment]
+    """Enters a charge by hand (type 14). Needs the role "support"."""
+    CreateCreditMemo: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateCreditMemoRequest, _ledger_pb2.CreateCreditMemoResponse]  # type: ignore[assignment]
+    """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
+    MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, or its charge is none of an invoice.
+    """
+    VoidCreditMemo: _aio.UnaryUnaryMultiCallable[_ledger_pb2.VoidCreditMemoRequest, _ledger_pb2.VoidCreditMemoResponse]  # type: ignore[assignment]
+    """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED."""
     VoidTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.VoidTransactionRequest, _ledger_pb2.VoidTransactionResponse]  # type: ignore[assignment]
     """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a
     refund. Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED.
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Returns one transaction with its source row."""
+    BatchGetTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.BatchGetTransactionsRequest, _ledger_pb2.BatchGetTransactionsResponse]  # type: ignore[assignment]
+    """Returns up to 1,000 transactions by their numbers, with their source rows."""
     ListTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]  # type: ignore[assignment]
-    """Lists the transactions of an account, newest first."""
+    """Lists the transactions of a client or of one account, newest first."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Posts and reads transactions.
@@ -141,6 +211,87 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Assesses a dunning charge (type 15). Needs the role "dunning"."""
 
     @_abc_1.abstractmethod
+    def IssueRefund(
+        self,
+        request: _ledger_pb2.IssueRefundRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.IssueRefundResponse, _abc.Awaitable[_ledger_pb2.IssueRefundResponse]]:
+        """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
+        May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
+        at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
+        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge
+        (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateWriteOff(
+        self,
+        request: _ledger_pb2.CreateWriteOffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.CreateWriteOffResponse, _abc.Awaitable[_ledger_pb2.CreateWriteOffResponse]]:
+        """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
+        more than what is open, or nothing is.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateDispute(
+        self,
+        request: _ledger_pb2.CreateDisputeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.CreateDisputeResponse, _abc.Awaitable[_ledger_pb2.CreateDisputeResponse]]:
+        """Holds back what a customer disputes of an invoice (type 6): until it is settled it is neither collected nor dunned.
+        Refused as CreateWriteOff is.
+        """
+
+    @_abc_1.abstractmethod
+    def SettleDispute(
+        self,
+        request: _ledger_pb2.SettleDisputeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.SettleDisputeResponse, _abc.Awaitable[_ledger_pb2.SettleDisputeResponse]]:
+        """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
+        concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
+        hold is refused with NOT_A_DISPUTE.
+        """
+
+    @_abc_1.abstractmethod
+    def TransferAccountBalance(
+        self,
+        request: _ledger_pb2.TransferAccountBalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.TransferAccountBalanceResponse, _abc.Awaitable[_ledger_pb2.TransferAccountBalanceResponse]]:
+        """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
+        and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
+        more than the balance, or a balance that is not above zero (TRANSFER_EXCEEDS_BALANCE).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateExternalCharge(
+        self,
+        request: _ledger_pb2.CreateExternalChargeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.CreateExternalChargeResponse, _abc.Awaitable[_ledger_pb2.CreateExternalChargeResponse]]:
+        """Enters a charge by hand (type 14). Needs the role "support"."""
+
+    @_abc_1.abstractmethod
+    def CreateCreditMemo(
+        self,
+        request: _ledger_pb2.CreateCreditMemoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.CreateCreditMemoResponse, _abc.Awaitable[_ledger_pb2.CreateCreditMemoResponse]]:
+        """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
+        MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, or its charge is none of an invoice.
+        """
+
+    @_abc_1.abstractmethod
+    def VoidCreditMemo(
+        self,
+        request: _ledger_pb2.VoidCreditMemoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.VoidCreditMemoResponse, _abc.Awaitable[_ledger_pb2.VoidCreditMemoResponse]]:
+        """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED."""
+
+    @_abc_1.abstractmethod
     def VoidTransaction(
         self,
         request: _ledger_pb2.VoidTransactionRequest,
@@ -159,11 +310,19 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns one transaction with its source row."""
 
     @_abc_1.abstractmethod
+    def BatchGetTransactions(
+        self,
+        request: _ledger_pb2.BatchGetTransactionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.BatchGetTransactionsResponse, _abc.Awaitable[_ledger_pb2.BatchGetTransactionsResponse]]:
+        """Returns up to 1,000 transactions by their numbers, with their source rows."""
+
+    @_abc_1.abstractmethod
     def ListTransactions(
         self,
         request: _ledger_pb2.ListTransactionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListTransactionsResponse, _abc.Awaitable[_ledger_pb2.ListTransactionsResponse]]:
-        """Lists the transactions of an account, newest first."""
+        """Lists the transactions of a client or of one account, newest first."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

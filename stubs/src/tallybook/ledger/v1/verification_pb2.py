@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from tallybook.type.v1 import money_pb2 as tallybook_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tallybook/ledger/v1/verification.proto\x12\x13tallybook.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dtallybook/type/v1/money.proto\"1\n\x13VerifyLedgerRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\xd7\x01\n\x14VerifyLedgerResponse\x12=\n\x08progress\x18\x01 \x01(\x0b\x32).tallybook.ledger.v1.VerificationProgressH\x00\x12;\n\x07\x66inding\x18\x02 \x01(\x0b\x32(.tallybook.ledger.v1.VerificationFindingH\x00\x12;\n\x07summary\x18\x03 \x01(\x0b\x32(.tallybook.ledger.v1.VerificationSummaryH\x00\x42\x06\n\x04part\"u\n\x14VerificationProgress\x12\x35\n\x05\x63heck\x18\x01 \x01(\x0e\x32&.tallybook.ledger.v1.VerificationCheck\x12\x14\n\x0crows_checked\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\xa9\x01\n\x13VerificationFinding\x12\x35\n\x05\x63heck\x18\x01 \x01(\x0e\x32&.tallybook.ledger.v1.VerificationCheck\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63t_no\x18\x03 \x01(\x03\x12\x18\n\x10plan_instance_no\x18\x04 \x01(\x03\x12\x10\n\x08\x65vent_no\x18\x05 \x01(\x03\x12\r\n\x05table\x18\x06 \x01(\t\"O\n\x13VerificationSummary\x12\x14\n\x0ctransactions\x18\x01 \x01(\x03\x12\x10\n\x08\x61\x63\x63ounts\x18\x02 \x01(\x03\x12\x10\n\x08\x66indings\x18\x03 \x01(\x03\"4\n\x16GetTrialBalanceRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"T\n\x17GetTrialBalanceResponse\x12\x39\n\x0etrial_balances\x18\x01 \x03(\x0b\x32!.tallybook.ledger.v1.TrialBalance\"\xbc\x01\n\x0cTrialBalance\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\x12\x34\n\x05lines\x18\x02 \x03(\x0b\x32%.tallybook.ledger.v1.TrialBalanceLine\x12.\n\x0ctotal_debits\x18\x03 \x01(\x0b\x32\x18.tallybook.type.v1.Money\x12/\n\rtotal_credits\x18\x04 \x01(\x0b\x32\x18.tallybook.type.v1.Money\"\x89\x01\n\x10TrialBalanceLine\x12\x12\n\ngl_account\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\x06\x64\x65\x62its\x18\x03 \x01(\x0b\x32\x18.tallybook.type.v1.Money\x12)\n\x07\x63redits\x18\x04 \x01(\x0b\x32\x18.tallybook.type.v1.Money*\xb8\x02\n\x11VerificationCheck\x12\"\n\x1eVERIFICATION_CHECK_UNSPECIFIED\x10\x00\x12&\n\"VERIFICATION_CHECK_ACCOUNT_BALANCE\x10\x01\x12,\n(VERIFICATION_CHECK_PLAN_INSTANCE_BALANCE\x10\x02\x12!\n\x1dVERIFICATION_CHECK_SOURCE_ROW\x10\x03\x12 \n\x1cVERIFICATION_CHECK_VOID_PAIR\x10\x04\x12\x1e\n\x1aVERIFICATION_CHECK_JOURNAL\x10\x05\x12#\n\x1fVERIFICATION_CHECK_COMMIT_GROUP\x10\x06\x12\x1f\n\x1bVERIFICATION_CHECK_DOCUMENT\x10\x07\x32\xea\x01\n\x13VerificationService\x12\x65\n\x0cVerifyLedger\x12(.tallybook.ledger.v1.VerifyLedgerRequest\x1a).tallybook.ledger.v1.VerifyLedgerResponse0\x01\x12l\n\x0fGetTrialBalance\x12+.tallybook.ledger.v1.GetTrialBalanceRequest\x1a,.tallybook.ledger.v1.GetTrialBalanceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tallybook/ledger/v1/verification.proto\x12\x13tallybook.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x16google/type/date.proto\x1a\x1dtallybook/type/v1/money.proto\"1\n\x13VerifyLedgerRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\xd7\x01\n\x14VerifyLedgerResponse\x12=\n\x08progress\x18\x01 \x01(\x0b\x32).tallybook.ledger.v1.VerificationProgressH\x00\x12;\n\x07\x66inding\x18\x02 \x01(\x0b\x32(.tallybook.ledger.v1.VerificationFindingH\x00\x12;\n\x07summary\x18\x03 \x01(\x0b\x32(.tallybook.ledger.v1.VerificationSummaryH\x00\x42\x06\n\x04part\"u\n\x14VerificationProgress\x12\x35\n\x05\x63heck\x18\x01 \x01(\x0e\x32&.tallybook.ledger.v1.VerificationCheck\x12\x14\n\x0crows_checked\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\xa9\x01\n\x13VerificationFinding\x12\x35\n\x05\x63heck\x18\x01 \x01(\x0e\x32&.tallybook.ledger.v1.VerificationCheck\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63t_no\x18\x03 \x01(\x03\x12\x18\n\x10plan_instance_no\x18\x04 \x01(\x03\x12\x10\n\x08\x65vent_no\x18\x05 \x01(\x03\x12\r\n\x05table\x18\x06 \x01(\t\"O\n\x13VerificationSummary\x12\x14\n\x0ctransactions\x18\x01 \x01(\x03\x12\x10\n\x08\x61\x63\x63ounts\x18\x02 \x01(\x03\x12\x10\n\x08\x66indings\x18\x03 \x01(\x03\"[\n\x16GetTrialBalanceRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12%\n\nas_of_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\"T\n\x17GetTrialBalanceResponse\x12\x39\n\x0etrial_balances\x18\x01 \x03(\x0b\x32!.tallybook.ledger.v1.TrialBalance\"\xbc\x01\n\x0cTrialBalance\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\x12\x34\n\x05lines\x18\x02 \x03(\x0b\x32%.tallybook.ledger.v1.TrialBalanceLine\x12.\n\x0ctotal_debits\x18\x03 \x01(\x0b\x32\x18.tallybook.type.v1.Money\x12/\n\rtotal_credits\x18\x04 \x01(\x0b\x32\x18.tallybook.type.v1.Money\"\x89\x01\n\x10TrialBalanceLine\x12\x12\n\ngl_account\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\x06\x64\x65\x62its\x18\x03 \x01(\x0b\x32\x18.tallybook.type.v1.Money\x12)\n\x07\x63redits\x18\x04 \x01(\x0b\x32\x18.tallybook.type.v1.Money*\xb8\x02\n\x11VerificationCheck\x12\"\n\x1eVERIFICATION_CHECK_UNSPECIFIED\x10\x00\x12&\n\"VERIFICATION_CHECK_ACCOUNT_BALANCE\x10\x01\x12,\n(VERIFICATION_CHECK_PLAN_INSTANCE_BALANCE\x10\x02\x12!\n\x1dVERIFICATION_CHECK_SOURCE_ROW\x10\x03\x12 \n\x1cVERIFICATION_CHECK_VOID_PAIR\x10\x04\x12\x1e\n\x1aVERIFICATION_CHECK_JOURNAL\x10\x05\x12#\n\x1fVERIFICATION_CHECK_COMMIT_GROUP\x10\x06\x12\x1f\n\x1bVERIFICATION_CHECK_DOCUMENT\x10\x07\x32\xea\x01\n\x13VerificationService\x12\x65\n\x0cVerifyLedger\x12(.tallybook.ledger.v1.VerifyLedgerRequest\x1a).tallybook.ledger.v1.VerifyLedgerResponse0\x01\x12l\n\x0fGetTrialBalance\x12+.tallybook.ledger.v1.GetTrialBalanceRequest\x1a,.tallybook.ledger.v1.GetTrialBalanceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,26 +38,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYLEDGERREQUEST'].fields_by_name['client_no']._serialized_options = b'\272H\004\"\002 \000'
   _globals['_GETTRIALBALANCEREQUEST'].fields_by_name['client_no']._loaded_options = None
   _globals['_GETTRIALBALANCEREQUEST'].fields_by_name['client_no']._serialized_options = b'\272H\004\"\002 \000'
-  _globals['_VERIFICATIONCHECK']._serialized_start=1236
-  _globals['_VERIFICATIONCHECK']._serialized_end=1548
-  _globals['_VERIFYLEDGERREQUEST']._serialized_start=123
-  _globals['_VERIFYLEDGERREQUEST']._serialized_end=172
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_start=175
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_end=390
-  _globals['_VERIFICATIONPROGRESS']._serialized_start=392
-  _globals['_VERIFICATIONPROGRESS']._serialized_end=509
-  _globals['_VERIFICATIONFINDING']._serialized_start=512
-  _globals['_VERIFICATIONFINDING']._serialized_end=681
-  _globals['_VERIFICATIONSUMMARY']._serialized_start=683
-  _globals['_VERIFICATIONSUMMARY']._serialized_end=762
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=764
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=816
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=818
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=902
-  _globals['_TRIALBALANCE']._serialized_start=905
-  _globals['_TRIALBALANCE']._serialized_end=1093
-  _globals['_TRIALBALANCELINE']._serialized_start=1096
-  _globals['_TRIALBALANCELINE']._serialized_end=1233
-  _globals['_VERIFICATIONSERVICE']._serialized_start=1551
-  _globals['_VERIFICATIONSERVICE']._serialized_end=1785
+  _globals['_VERIFICATIONCHECK']._serialized_start=1299
+  _globals['_VERIFICATIONCHECK']._serialized_end=1611
+  _globals['_VERIFYLEDGERREQUEST']._serialized_start=147
+  _globals['_VERIFYLEDGERREQUEST']._serialized_end=196
+  _globals['_VERIFYLEDGERRESPONSE']._serialized_start=199
+  _globals['_VERIFYLEDGERRESPONSE']._serialized_end=414
+  _globals['_VERIFICATIONPROGRESS']._serialized_start=416
+  _globals['_VERIFICATIONPROGRESS']._serialized_end=533
+  _globals['_VERIFICATIONFINDING']._serialized_start=536
+  _globals['_VERIFICATIONFINDING']._serialized_end=705
+  _globals['_VERIFICATIONSUMMARY']._serialized_start=707
+  _globals['_VERIFICATIONSUMMARY']._serialized_end=786
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=788
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=879
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=881
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=965
+  _globals['_TRIALBALANCE']._serialized_start=968
+  _globals['_TRIALBALANCE']._serialized_end=1156
+  _globals['_TRIALBALANCELINE']._serialized_start=1159
+  _globals['_TRIALBALANCELINE']._serialized_end=1296
+  _globals['_VERIFICATIONSERVICE']._serialized_start=1614
+  _globals['_VERIFICATIONSERVICE']._serialized_end=1848
 # @@protoc_insertion_point(module_scope)
