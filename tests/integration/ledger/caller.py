@@ -110,6 +110,7 @@ class Ledger:
     """Calls the ledger for one client."""
 
     def __init__(self, channel: grpc.aio.Channel, client_no: int) -> None:
+        self.channel = channel
         self.client_no = client_no
         self.accounts = account_pb2_grpc.AccountServiceStub(channel)
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(channel)

@@ -234,7 +234,7 @@ async def test_transfers_that_the_rules_refuse(ledger: Ledger) -> None:
     )
     creditor = await ledger.account(-10)
 
-    for fields, reason in [
+    refusals: list[tuple[dict[str, Any], str]] = [
         ({"from_acct_no": source, "to_acct_no": source}, "TRANSFER_TO_ITSELF"),
         ({"from_acct_no": UNKNOWN, "to_acct_no": target}, "ACCOUNT_NOT_FOUND"),
         ({"from_acct_no": source, "to_acct_no": UNKNOWN}, "ACCOUNT_NOT_FOUND"),
@@ -246,7 +246,8 @@ async def test_transfers_that_the_rules_refuse(ledger: Ledger) -> None:
         ({"from_acct_no": source, "to_acct_no": target, "amount": usd(101)}, "TRANSFER_EXCEEDS_BALANCE"),
         ({"from_acct_no": target, "to_acct_no": source}, "TRANSFER_EXCEEDS_BALANCE"),
         ({"from_acct_no": creditor, "to_acct_no": source}, "TRANSFER_EXCEEDS_BALANCE"),
-    ]:
+    ]
+    for fields, reason in refusals:
         assert await refused(ledger.operate("TransferAccountBalance", **fields)) == reason
     assert await ledger.balance(source) == 100
 
