@@ -53,8 +53,9 @@ def demo(
     """Start everything, live through a month with invented customers, and show what came of it.
 
     The month has an activity file with bad lines, an outage of the payment gateway, declined cards, checks
-    that come late or never, and dunning. Ends with a proof of the books and of the log; exit code 1 when
-    either fails. Each run is a client of its own, so that it can be repeated on the same data.
+    that come late or never, dunning, a refund, a dispute, and a balance that moves to another account. Ends
+    with a proof of the books and of the log; exit code 1 when either fails. Each run is a client of its own,
+    so that it can be repeated on the same data.
     """
     screen = Invocation.of(context).screen
     chosen = Month(month) if month else last_complete_month(datetime.now(UTC).date())

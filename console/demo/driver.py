@@ -13,6 +13,7 @@ from console.account_import.opening import AccountImport, ImportResult
 from console.commands.activities import load_activities
 from console.commands.batch import new_request_id
 from console.connections import Connections
+from console.demo.corrections import Corrections
 from console.demo.sample import (
     CANCELLATION_DAY,
     CURRENCY,
@@ -90,6 +91,8 @@ class Story:
     accounts: ImportResult = field(default_factory=ImportResult)
     sessions: dict[date, list[BatchSession]] = field(default_factory=dict)
     checks: int = 0
+    corrections: Sequence[int] = ()
+    """The numbers of the transactions that corrected others, in order."""
 
     @property
     def all_sessions(self) -> list[BatchSession]:
@@ -124,8 +127,15 @@ class Driver:
         if self._story.accounts.errors:
             raise ConsoleError(self._story.accounts.errors[0].reason, ExitCode.INTERNAL)
         await self._schedule_changes()
+        corrections = Corrections(
+            self._services,
+            self._client_no,
+            self._story.month,
+            {external_id: account.acct_no for external_id, account in self._story.accounts.accounts.items()},
+        )
         for day in self._story.month.days:
-            await self._live_day(day)
+            await self._live_day(day, corrections)
+        self._story.corrections = corrections.event_nos
         return self._story
 
     async def _introduce_client(self) -> None:
@@ -182,11 +192,13 @@ class Driver:
             )
         )
 
-    async def _live_day(self, day: date) -> None:
+    async def _live_day(self, day: date, corrections: Corrections) -> None:
         self._teller.day_begins(day)
         if day.day in USAGE_FILE_DAYS:
             await self._load_usage(day)
         await self._record_checks(day)
+        if corrected := await corrections.work(day):
+            self._teller.happened(day, corrected)
         if day.day == OUTAGE_DAY:
             await self._set_outage(True)
             self._teller.happened(day, "the payment gateway is out of order")

@@ -13,13 +13,15 @@ from console.demo.driver import Story
 from console.demo.sample import DEARER_CUSTOMER, OUTAGE_DAY, USAGE_FILE_DAYS
 from console.paging import read_rows
 from console.rendering import Screen, count, plural, verdict_mark
-from console.views.accounts import aging_summary, statement
+from console.views.accounts import aging_summary, statement, transactions_table
 from console.views.books import balances, trial_balances, verification_view
 from console.views.sessions import records_table, sessions_table
 from service_kit.dates import date_to_proto
 from tallybook.audit.v1.audit_pb2 import SearchAuditEventsRequest, SearchBatchProcessesRequest
 from tallybook.batch.v1.batch_pb2 import BatchSession, ListBatchRecordsRequest, RecordOutcome
 from tallybook.ledger.v1.account_pb2 import GetStatementRequest, ListAgingRequest
+from tallybook.ledger.v1.ledger_pb2 import BatchGetTransactionsRequest
+from tallybook.ledger.v1.transaction_type_pb2 import ListTransactionTypesRequest
 from tallybook.ledger.v1.verification_pb2 import GetTrialBalanceRequest
 
 _LONGEST_SEARCH: Final = timedelta(days=7)
@@ -31,6 +33,7 @@ async def show_report(services: Connections, screen: Screen, story: Story) -> bo
     """Show what happened; False when the books or the audit log are not as they must be."""
     await _show_days(services, screen, story)
     await _show_statement(services, screen, story)
+    await _show_corrections(services, screen, story)
     await _show_aging(services, screen, story)
     books_are_sound = await _show_books(services, screen, story)
     log_is_complete = await _show_audit(services, screen, story)
@@ -79,6 +82,20 @@ async def _show_statement(services: Connections, screen: Screen, story: Story) -
         )
     )
     screen.show(statement(answer, str(month)))
+
+
+async def _show_corrections(services: Connections, screen: Screen, story: Story) -> None:
+    _chapter(
+        screen,
+        "What was put right",
+        "A dispute, held back and settled; a balance that another account pays; a refund with its reversal.",
+    )
+    found = await services.transactions.BatchGetTransactions(
+        BatchGetTransactionsRequest(client_no=story.client_no, event_nos=story.corrections)
+    )
+    types = await services.transaction_types.ListTransactionTypes(ListTransactionTypesRequest())
+    table = {info.transaction_type: info for info in types.transaction_types}
+    screen.show(transactions_table(found.transactions, table))
 
 
 async def _show_aging(services: Connections, screen: Screen, story: Story) -> None:

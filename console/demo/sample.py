@@ -26,6 +26,20 @@ NEW_PRICE: Final = Money(5400, CURRENCY)
 LEAVING_CUSTOMER: Final = "sample-00003"
 """Would be billed on the last day, but leaves before."""
 
+REFUNDED_CUSTOMER: Final = "sample-00004"
+"""Billed and collected on the 1st; gets some of it back."""
+REFUND_DAY: Final = 5
+REFUND: Final = Money(2000, CURRENCY)
+DISPUTING_CUSTOMER: Final = "sample-00007"
+"""Billed on the 1st, pays by check: all but what is disputed."""
+DISPUTE_DAY: Final = 2
+DISPUTED: Final = Money(1200, CURRENCY)
+SETTLEMENT_DAY: Final = 25
+OWING_CUSTOMER: Final = "sample-00006"
+"""Owes something from before, and sends no check in the month."""
+PAYING_CUSTOMER: Final = "sample-00001"
+TRANSFER_DAY: Final = 3
+
 
 class CheckHabit(Enum):
     """When customers who pay by check do so, counted from their invoice."""

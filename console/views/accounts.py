@@ -64,7 +64,7 @@ def _owed(value: MoneyMessage) -> Text:
 
 
 def transactions_table(transactions: Iterable[Transaction], types: TypeTable) -> RenderableType:
-    """One line a transaction, newest first; voids and what they voided name each other."""
+    """One line a transaction; voids and what they voided name each other."""
     grid = table(
         right("Event"),
         word("Effective"),

@@ -30,6 +30,16 @@ async def test_the_demonstration_tells_its_story_and_can_be_repeated_on_the_same
         assert "◐ Partial  2026-02-09  Universal Activity Loader: 80 of 85 records succeeded, 5 failed" in err
         assert "✘ Error    2026-02-15  Billing Manager" in err
         assert "▲ Warning  2026-02-15  Dunning Manager" in err
+        assert "2026-02-02  sample-00007 disputes 12.00 USD of an invoice" in err
+        for corrected in (
+            "Write Off/Dispute Hold",
+            "Voided Write Off",
+            "Balance Transfer From Account",
+            "Balance Transfer To Account",
+            "Refund of Electronic Payment",
+            "Refund Related Reversal",
+        ):
+            assert corrected in out
         assert "✔        debits and credits agree" in out
         assert "transactions of 40 accounts: no findings" in out
         assert "✔ 114 of 114 sessions found" in out

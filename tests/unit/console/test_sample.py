@@ -5,7 +5,14 @@ from datetime import date
 from console.account_import.rows import PaymentKind, Timing
 from console.demo.sample import (
     DEARER_CUSTOMER,
+    DISPUTE_DAY,
+    DISPUTED,
+    DISPUTING_CUSTOMER,
     LEAVING_CUSTOMER,
+    OWING_CUSTOMER,
+    PAYING_CUSTOMER,
+    REFUND,
+    REFUNDED_CUSTOMER,
     Month,
     PlanInstance,
     invent_customers,
@@ -64,3 +71,22 @@ def test_a_usage_file_has_five_bad_lines_among_two_for_each_user() -> None:
     lines = invent_usage_file("usage.csv", date(2028, 2, 9), [PlanInstance(1001, 1), PlanInstance(1002, 2)])
     assert len(lines) == 1 + 4 + 5
     assert len({line.partition(",")[0] for line in lines}) == len(lines)
+
+
+def test_the_sample_has_customers_whose_accounts_can_be_put_right() -> None:
+    customers = {customer.subscriber.external_id: customer for customer in invent_customers(10, FEBRUARY)}
+    refunded = customers[REFUNDED_CUSTOMER].subscriber
+    disputing = customers[DISPUTING_CUSTOMER]
+    owing = customers[OWING_CUSTOMER]
+    paying = customers[PAYING_CUSTOMER].subscriber
+
+    assert (refunded.anchor_day, refunded.payment_token) == (1, "tok_approve")
+    assert refunded.price.minor_units > REFUND.minor_units
+    assert disputing.subscriber.anchor_day == 1
+    assert disputing.subscriber.price.minor_units > DISPUTED.minor_units
+    assert disputing.check_day is not None
+    assert disputing.check_day > FEBRUARY.day(DISPUTE_DAY)
+    assert owing.subscriber.opening_balance is not None
+    assert owing.subscriber.opening_balance.minor_units > 0
+    assert owing.check_day is None
+    assert paying.payment_token == "tok_approve"
