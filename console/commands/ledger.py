@@ -9,7 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from console.connections import Connections
 from console.exit_codes import ExitCode
 from console.invocation import Invocation
-from console.options import ClientOption, JsonOption, parse_day
+from console.options import ClientOption, JsonOption, day_message, parse_day
 from console.paging import read_rows
 from console.rendering import Screen, count
 from console.views.accounts import aging_summary
@@ -79,12 +79,25 @@ def verify(
 
 
 @ledger_app.command("trial-balance")
-def trial_balance(context: typer.Context, client: ClientOption, as_json: JsonOption = False) -> None:
+def trial_balance(
+    context: typer.Context,
+    client: ClientOption,
+    as_of: Annotated[
+        date | None,
+        typer.Option(
+            "--as-of",
+            metavar="YYYY-MM-DD",
+            parser=parse_day,
+            help="By effective date. Default: all there is.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show the debits and credits of every general ledger account. Exit code 1 when they don't agree."""
     invocation = Invocation.of(context)
-    response = invocation.ask(
-        lambda services: services.verification.GetTrialBalance(GetTrialBalanceRequest(client_no=client))
-    )
+    request = GetTrialBalanceRequest(client_no=client, as_of_date=day_message(as_of))
+    response = invocation.ask(lambda services: services.verification.GetTrialBalance(request))
     invocation.show(response, trial_balances, as_json=as_json)
     if not all(balances(each) for each in response.trial_balances):
         raise typer.Exit(ExitCode.FOUND_WRONG)

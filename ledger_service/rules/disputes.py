@@ -30,14 +30,15 @@ def decide_settlement(document: Document, books: Books) -> Decision:
     settlement = draft.source
     assert isinstance(settlement, DisputeSettlement)
     hold = books.transaction(document.client_no, settlement.event_no)
+    invoice_no = disputed_invoice(hold)
     require_standing(hold, books)
     void = void_posting(hold, draft, TRANSACTION_TYPES[-hold.type.code])
     match settlement.resolution:
         case Resolution.WRITE_OFF:
-            return Decision([void, _write_off(hold, draft, settlement.invoice_no, books)])
+            return Decision([void, _write_off(hold, draft, invoice_no, books)])
         case Resolution.RE_AGE:
             terms = books.account(hold.client_no, hold.acct_no).payment_term_days
-            again = NewDueDate(settlement.invoice_no, due_date(draft.effective_date, terms))
+            again = NewDueDate(invoice_no, due_date(draft.effective_date, terms))
             return Decision([void], new_due_date=again)
         case Resolution.KEEP_DATES:
             return Decision([void])

@@ -133,6 +133,8 @@ async def test_refunds_that_the_rules_refuse(ledger: Ledger) -> None:
         (refund(ledger, by_card, 10, **reversing(by_check, 1)), "SOURCE_MISMATCH"),
         (refund(ledger, by_card, 10, **reversing(foreign.lines[0].event_no, 1)), "SOURCE_MISMATCH"),
         (refund(ledger, by_card, 0), "INVALID_REQUEST"),
+        (refund(ledger, by_card, 1, gateway_reference="gw\0"), "INVALID_REQUEST"),
+        (refund(ledger, by_card, 1, comment="nul\0"), "INVALID_REQUEST"),
         (refund(ledger, by_check, 1, check_number="12a"), "INVALID_REQUEST"),
         (
             ledger.operate("IssueRefund", payment_event_no=by_card, amount=usd(1)),
@@ -200,6 +202,7 @@ async def test_write_offs_that_the_rules_refuse(ledger: Ledger) -> None:
         ({"invoice_no": settled, **REASON}, "WRITE_OFF_EXCEEDS_INVOICE"),
         ({"invoice_no": invoice, "amount": usd(1, "EUR"), **REASON}, "CURRENCY_MISMATCH"),
         ({"invoice_no": invoice, "amount": usd(-1), **REASON}, "INVALID_REQUEST"),
+        ({"invoice_no": invoice, "reason_code": "WHY", "comment": "nul\0"}, "INVALID_REQUEST"),
         ({"invoice_no": invoice, "comment": "why"}, "INVALID_REQUEST"),
         ({"invoice_no": invoice, "reason_code": "WHY"}, "INVALID_REQUEST"),
     ]:

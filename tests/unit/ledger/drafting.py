@@ -56,6 +56,18 @@ def write_off(acct_no: int, invoice_no: int, amount: int = 0) -> Document:
     return document(draft(6, acct_no, amount, sources.WriteOff(1, invoice_no, None)))
 
 
+def dispute(acct_no: int, invoice_no: int, amount: int = 0) -> Document:
+    """6, to be settled"""
+    return document(draft(6, acct_no, amount, sources.WriteOff(2, invoice_no, TODAY)))
+
+
+def settle(event_no: int, invoice_no: int, resolution: sources.Resolution) -> Document:
+    """-6, and 6 where it is written off"""
+    source = sources.DisputeSettlement(event_no, invoice_no, resolution)
+    one = draft(2, 0)._replace(type=ANY_VOID, source=source)
+    return Document(CLIENT, DocumentKind.DISPUTE_SETTLEMENT, (one,), EVERY_ROLE)
+
+
 def credit(acct_no: int, amount: int) -> Document:
     """10"""
     return document(draft(10, acct_no, amount))

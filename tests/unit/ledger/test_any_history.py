@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ledger_service.group_decisions import Decided, GroupDecisions
 from ledger_service.rules.documents import Document
-from ledger_service.rules.sources import InvoiceLine
+from ledger_service.rules.sources import InvoiceLine, WriteOff
 from tests.unit.ledger.memory_ledger import MemoryLedger, call
 from tests.unit.ledger.wishes import STEPS, Wishes, named_by, numbers_of
 
@@ -67,6 +67,12 @@ def require_sound_invoices(ledger: MemoryLedger) -> None:
         assert period not in periods
         periods.add(period)
         assert sum(each.effect for each in lines) == invoice.total
+        written_off = [
+            each.amount
+            for each in standing
+            if isinstance(each.source, WriteOff) and each.source.invoice_no == invoice.invoice_no
+        ]
+        assert not written_off or sum(written_off) <= invoice.total
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from ledger_service.authorisation import AUTHORISATION
 from ledger_service.rules.books import Account, Books
 from ledger_service.rules.decisions import decide
 from ledger_service.rules.documents import Document
@@ -87,3 +88,23 @@ def test_a_void_needs_the_role_of_what_it_turns_out_to_void(code: int, role: str
     with pytest.raises(DomainError) as refusal:
         decide(Document(1, DocumentKind.VOID, (void,), ROLES - {role}), books())
     assert refusal.value.reason == "TYPE_NOT_ALLOWED"
+
+
+@pytest.mark.parametrize(
+    ("operation", "role"),
+    [
+        ("IssueRefund", "poster"),
+        ("CreateWriteOff", "poster"),
+        ("CreateDispute", "poster"),
+        ("SettleDispute", "poster"),
+        ("TransferAccountBalance", "poster"),
+        ("CreateExternalCharge", "support"),
+        ("AssessDunningCharge", "dunning"),
+        ("CreateCreditMemo", "poster"),
+        ("VoidCreditMemo", "poster"),
+    ],
+)
+def test_the_operation_of_a_type_needs_the_role_of_the_type(operation: str, role: str) -> None:
+    rule = AUTHORISATION.rule_of(f"/tallybook.ledger.v1.LedgerService/{operation}")
+    assert rule is not None
+    assert rule.roles == {role}

@@ -126,6 +126,14 @@ def test_what_is_no_dispute_hold_is_no_dispute(code: int, source: Source | None)
     assert refusal.value.reason == "NOT_A_DISPUTE"
 
 
+def test_a_settlement_of_what_is_no_dispute_is_refused_by_the_rule_too() -> None:
+    state = books()
+    state.transactions[CLIENT, HOLD] = transaction(6, WriteOff(1, INVOICE, None))
+    with pytest.raises(DomainError) as refusal:
+        settle(Resolution.KEEP_DATES, state)
+    assert refusal.value.reason == "NOT_A_DISPUTE"
+
+
 def test_a_due_date_past_the_end_of_the_calendar_is_refused() -> None:
     state = books()
     state.accounts[CLIENT, ACCT] = Account("USD", 10_000_000)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ledger_service.rules.documents import Document
 from ledger_service.rules.postings import NewInvoice
+from ledger_service.rules.sources import Resolution, WriteOff
 from ledger_service.rules.transactions import Transaction
 from tests.unit.ledger import drafting
 from tests.unit.ledger.memory_ledger import MemoryLedger
@@ -31,6 +32,7 @@ class Wishes:
                     *(self.check, self.payment, self.transfer, self.write_off, self.credit, self.charge),
                     *(self.refund, self.refund, self.invoice, self.memo, self.memo),
                     *(self.void, self.void, self.void_memo, self.void_invoice),
+                    *(self.dispute, self.settle),
                 ]
             )
         )
@@ -64,6 +66,19 @@ class Wishes:
         if invoice is None:
             return self.invoice()
         return drafting.write_off(invoice.acct_no, invoice.invoice_no, self.draw(st.integers(0, 60)))
+
+    def dispute(self) -> Document:
+        invoice = self.some_invoice()
+        if invoice is None:
+            return self.invoice()
+        return drafting.dispute(invoice.acct_no, invoice.invoice_no, self.draw(st.integers(0, 60)))
+
+    def settle(self) -> Document:
+        target = self.target(6)
+        if target is None:
+            return self.dispute()
+        invoice_no = target.source.invoice_no if isinstance(target.source, WriteOff) else 0
+        return drafting.settle(target.event_no, invoice_no, self.draw(st.sampled_from(Resolution)))
 
     def refund(self) -> Document:
         paid = self.target(2)
