@@ -1,8 +1,9 @@
 """What all calls that change the books have in common: who calls, under which key, and what the answer is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
@@ -15,6 +16,7 @@ from ledger_service.rules.drafts import Draft, check_draft
 from ledger_service.servicers.transaction_contract import transaction_to_proto
 from service_kit.clock import Clock
 from service_kit.dates import date_from_proto
+from service_kit.errors import DomainError, invalid_field
 from service_kit.principal import current_principal
 
 Answer = TypeVar("Answer", bound=Message)
@@ -55,6 +57,7 @@ class PostingCalls:
             orders=(order,),
             all_or_nothing=True,
             answer=serialised,
+            locate=lambda _, refusal: _in_terms_of_operation(refusal),
         )
         return response.FromString(await self._poster.post(content))
 
@@ -83,6 +86,28 @@ class PostingCalls:
 def document_of(request: Any, *drafts: Draft) -> Document:
     """The document of drafts of one operation: of the kind of its first; refused as `check_draft` does."""
     roles = current_principal().roles
-    for draft in drafts:
-        check_draft(draft, roles)
+    try:
+        for draft in drafts:
+            check_draft(draft, roles)
+    except DomainError as refusal:
+        raise _in_terms_of_operation(refusal) from None
     return Document(request.client_no, drafts[0].type.document, drafts, roles)
+
+
+# The fields of drafts that the operation of their type calls otherwise.
+_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "write_off.expires_on": "expires_on",
+        "balance_transfer.counterpart_acct_no": "to_acct_no",
+        "refund_reversal.charge_event_no": "reversals.charge_event_no",
+    }
+)
+
+
+def _in_terms_of_operation(refusal: DomainError) -> DomainError:
+    """A refusal about a field, which the caller of an operation knows by the name in its own request."""
+    named = [each for each in refusal.field_violations if each.field in _FIELDS]
+    if not named:
+        return refusal
+    (fault,) = named
+    return invalid_field(_FIELDS[fault.field], fault.description, fault.reason)

@@ -48,6 +48,36 @@ def refund(ledger: Ledger, paid: int, amount: int, **fields: Any) -> Awaitable[A
     return ledger.operate("IssueRefund", payment_event_no=paid, amount=usd(amount), **fields)
 
 
+async def test_a_refusal_names_the_field_as_the_operation_calls_it(ledger: Ledger) -> None:
+    acct = await ledger.account(100)
+    (paid,) = await ledger.posted(payment(acct, 50))
+    invoice = await ledger.invoice(acct, (1, 50))
+    operations: list[tuple[Awaitable[Any], str]] = [
+        (
+            ledger.operate("TransferAccountBalance", from_acct_no=acct, to_acct_no=acct),
+            "to_acct_no",
+        ),
+        (
+            ledger.operate(
+                "CreateDispute",
+                invoice_no=invoice.invoice_no,
+                expires_on={"year": 2020, "month": 1, "day": 1},
+                **REASON,
+            ),
+            "expires_on",
+        ),
+        (
+            refund(ledger, paid, 1, reversals=[{"charge_event_no": paid, "amount": usd(1)}]),
+            "reversals.charge_event_no",
+        ),
+        (refund(ledger, paid, 1, check_number="1"), "check_number"),
+    ]
+    for call, field in operations:
+        refusal = await refusal_of(call)
+        assert refusal.fields == (field,)
+        assert refusal.message.startswith(f"{field}: ")
+
+
 # -------------------------------------------------------------------------------------------------- refunds
 
 
