@@ -1,0 +1,1 @@
+"""The ledger beside a model of it: the same random operations, and the same answers."""
