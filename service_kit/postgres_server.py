@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import structlog
 
 from service_kit.directory_lock import DirectoryInUseError, DirectoryLock

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 import grpc
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from service_kit.launcher import TALLYBOOK, Launched, LaunchError, ServicePlan, launched
