@@ -2,7 +2,8 @@
 
 import asyncio
 import shlex
-from collections.abc import Mapping
+import signal
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -59,8 +60,25 @@ def demo(
     """
     screen = Invocation.of(context).screen
     chosen = Month(month) if month else last_complete_month(datetime.now(UTC).date())
-    if not asyncio.run(_demonstrate(screen, data_dir, chosen, accounts)):
+    if not asyncio.run(_until_ctrl_c(screen, _demonstrate(screen, data_dir, chosen, accounts))):
         raise typer.Exit(ExitCode.FOUND_WRONG)
+
+
+async def _until_ctrl_c(screen: Screen, demonstration: Coroutine[None, None, bool]) -> bool:
+    """Run it; Ctrl-C stops what was started in order, and a second one does not leave half of it running."""
+    task = asyncio.create_task(demonstration)
+
+    def stop() -> None:
+        if not task.cancelling():
+            screen.note("stopping everything; the next run starts with new customers")
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 async def _demonstrate(screen: Screen, data_dir: Path, month: Month, accounts: int) -> bool:

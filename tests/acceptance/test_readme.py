@@ -1,4 +1,4 @@
-"""What the README prints works as printed: its grpcurl lines and its Python client."""
+"""What the README prints works as printed: its grpcurl lines, its Python client, its lines of the command."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tallybook.ledger.v1 import account_pb2, account_pb2_grpc
 from tests.support.launches import RunningTallybook
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 PRINTED_PORTS = {"localhost:50051": "ledger", "localhost:50052": "batch", "localhost:50053": "audit"}
 TOOLS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
@@ -35,6 +35,7 @@ def at_the_test_s_ports(text: str, tallybook: RunningTallybook) -> str:
 async def output_of(*command: str, **environment: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command,
+        cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "PATH": TOOLS, **environment},
@@ -77,16 +78,16 @@ async def test_the_python_client_works_as_printed(tallybook: RunningTallybook, t
 
 
 async def test_the_lines_of_the_command_work_as_printed(tallybook: RunningTallybook) -> None:
-    accounts = account_pb2_grpc.AccountServiceStub(tallybook.channels["ledger"])
-    opened = await accounts.CreateAccount(
-        account_pb2.CreateAccountRequest(
-            client_no=1, request_id="for-the-statement", name="Mary Jackson", currency_code="USD"
-        )
-    )
-    lines = block("console").replace("statement 1 ", f"statement {opened.account.acct_no} ").splitlines()
     targets = {f"TALLYBOOK_{name.upper()}_TARGET": tallybook.target(name) for name in PRINTED_PORTS.values()}
-
-    for line in lines:
+    outputs = []
+    for line in block("console").splitlines():
         program, *arguments = shlex.split(line)
         assert program == ".venv/bin/tallybook"
-        assert await output_of("tallybook", *arguments, **targets), line
+        outputs.append(await output_of("tallybook", *arguments, **targets))
+
+    imported, cycle, sessions, _, transactions, statement, verification, _ = outputs
+    assert "✔ 4 accounts opened" in imported
+    assert cycle.count("✔ Ok") == sessions.count("✔ Ok") == 4
+    assert "Electronic Payment" in transactions
+    assert "Broadband (2026-03-01 to 2026-03-31)" in statement
+    assert "5 transactions of 4 accounts: no findings" in verification
