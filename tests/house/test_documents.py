@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from service_kit.errors import SharedReason
 from tests.house.tree import ROOT, files, from_root
 
 ADRS = ROOT / "docs" / "adr"
@@ -81,3 +82,8 @@ def test_the_changelog_has_a_place_for_what_is_not_released_yet() -> None:
 
 def test_the_stubs_carry_the_licence_of_the_whole() -> None:
     assert (ROOT / "stubs" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_readme_explains_every_reason_that_all_services_share() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [reason for reason in SharedReason if f"`{reason}`" not in table] == []
