@@ -1,0 +1,1 @@
+"""What the contracts promise of every RPC, whatever it does."""
