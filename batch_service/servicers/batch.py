@@ -14,6 +14,7 @@ from batch_service.processes.contract import BatchProcess, RecordOutcome
 from batch_service.processes.registry import ProcessRegistry
 from batch_service.queueing import SessionQueue
 from batch_service.rules.statuses import ENDED, BatchStatus
+from batch_service.servicers.texts import storable
 from batch_service.sessions import Session, SessionFilter, SessionId
 from batch_service.snapshots import record_to_proto, session_to_proto
 from batch_service.steering import SessionSteering, SteeredProcess, require_session
@@ -153,7 +154,11 @@ class BatchServicer(batch_pb2_grpc.BatchServiceServicer):
 
         async def answer(unit: UnitOfWork) -> batch_pb2.SuspendBatchProcessResponse:
             steered = await self._steering.suspend_process(
-                unit, request.client_no, request.process_code, actor=_actor(), comment=request.comment
+                unit,
+                request.client_no,
+                request.process_code,
+                actor=_actor(),
+                comment=storable(request.comment, "comment"),
             )
             return batch_pb2.SuspendBatchProcessResponse(
                 process=_process_to_proto(steered.process, suspended=True), sessions=_sessions(steered)
@@ -168,7 +173,11 @@ class BatchServicer(batch_pb2_grpc.BatchServiceServicer):
 
         async def answer(unit: UnitOfWork) -> batch_pb2.ResumeBatchProcessResponse:
             steered = await self._steering.resume_process(
-                unit, request.client_no, request.process_code, actor=_actor(), comment=request.comment
+                unit,
+                request.client_no,
+                request.process_code,
+                actor=_actor(),
+                comment=storable(request.comment, "comment"),
             )
             return batch_pb2.ResumeBatchProcessResponse(
                 process=_process_to_proto(steered.process, suspended=False), sessions=_sessions(steered)
@@ -186,7 +195,7 @@ class BatchServicer(batch_pb2_grpc.BatchServiceServicer):
                 unit,
                 SessionId(request.client_no, request.session_no),
                 actor=_actor(),
-                comment=request.comment,
+                comment=storable(request.comment, "comment"),
             )
             return batch_pb2.InterruptBatchSessionResponse(session=session_to_proto(session))
 
@@ -274,7 +283,9 @@ def _session_filter(request: batch_pb2.ListBatchSessionsRequest) -> SessionFilte
         business_date_from=_day(request, "business_date_from"),
         business_date_to=_day(request, "business_date_to"),
         statuses=tuple(BatchStatus(status) for status in request.statuses),
-        process_codes=tuple(request.process_codes),
+        process_codes=tuple(
+            storable(code, f"process_codes[{place}]") for place, code in enumerate(request.process_codes)
+        ),
     )
     first, last = wanted.business_date_from, wanted.business_date_to
     if first is not None and last is not None and last < first:

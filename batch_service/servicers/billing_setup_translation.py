@@ -23,6 +23,7 @@ from batch_service.rules.invoicing import LineType
 from batch_service.rules.plan_changes import PlanChangeKind, PlanStatus
 from batch_service.rules.plan_setup import RecurringPlan
 from batch_service.rules.quantities import parse_percent, parse_quantity, parse_unit_price, written
+from batch_service.servicers.texts import storable
 from batch_service.store_plans import StoredPlan
 from service_kit.dates import date_from_proto, date_to_proto, instant_from_proto, instant_to_proto
 from service_kit.errors import DomainError, SharedReason, invalid_field
@@ -44,7 +45,7 @@ def profile_from_proto(request: billing_setup_pb2.SetClientProfileRequest) -> Cl
             f"{request.time_zone!r} is not a zone of the IANA database: give one such as Europe/Berlin",
             "TIME_ZONE_UNKNOWN",
         )
-    return ClientProfile(request.client_no, _text(request.name, "name"), request.time_zone)
+    return ClientProfile(request.client_no, storable(request.name, "name"), request.time_zone)
 
 
 def profile_to_proto(profile: ClientProfile) -> billing_setup_pb2.ClientProfile:
@@ -124,7 +125,7 @@ def usage_from_proto(request: billing_setup_pb2.RecordUsageRequest) -> list[Usag
     """The usage of a request."""
     return [
         UsageRecord(
-            usage_id=_text(record.usage_id, f"records[{place}].usage_id"),
+            usage_id=storable(record.usage_id, f"records[{place}].usage_id"),
             acct_no=record.acct_no,
             plan_instance_no=record.plan_instance_no,
             usage_type=record.usage_type,
@@ -152,12 +153,12 @@ def lines_from_proto(request: billing_setup_pb2.AddPendingLinesRequest) -> list[
     """The lines of a request."""
     return [
         NewPendingLine(
-            line_id=_text(line.line_id, f"lines[{place}].line_id"),
+            line_id=storable(line.line_id, f"lines[{place}].line_id"),
             acct_no=line.acct_no,
             plan_instance_no=line.plan_instance_no,
             # The numbers of the kinds are the codes of the line types.
             line_type=LineType(line.kind),
-            description=_text(line.description, f"lines[{place}].description"),
+            description=storable(line.description, f"lines[{place}].description"),
             amount=_money(line.amount, f"lines[{place}].amount"),
         )
         for place, line in enumerate(request.lines)
@@ -207,7 +208,7 @@ def _plan(message: billing_setup_pb2.RecurringPlan, field: str) -> RecurringPlan
     return RecurringPlan(
         acct_no=message.acct_no,
         plan_instance_no=message.plan_instance_no,
-        description=_text(message.description, f"{field}.description"),
+        description=storable(message.description, f"{field}.description"),
         price=price,
         timing=BillingTiming(message.timing),
         cycle=BillingCycle(
@@ -254,7 +255,7 @@ def _method(message: billing_setup_pb2.PaymentMethod, field: str) -> PaymentMeth
     kind = PaymentKind(message.kind)
     if kind is not PaymentKind.EXTERNAL and not message.payment_token:
         raise invalid_field(f"{field}.payment_token", "required for a card and for an electronic check")
-    return PaymentMethod(message.acct_no, kind, _text(message.payment_token, f"{field}.payment_token"))
+    return PaymentMethod(message.acct_no, kind, storable(message.payment_token, f"{field}.payment_token"))
 
 
 def _step(message: billing_setup_pb2.DunningStep, field: str) -> DunningStep:
@@ -285,13 +286,6 @@ def _day(value: Date, field: str) -> date:
             field, f"{day} is not between {EARLIEST_DAY} and {LATEST_DAY}", SharedReason.DATE_INVALID
         )
     return day
-
-
-def _text(value: str, field: str) -> str:
-    """PostgreSQL's text holds every character but this one."""
-    if "\0" in value:
-        raise invalid_field(field, "must not contain the character NUL")
-    return value
 
 
 def _require_distinct(

@@ -41,6 +41,7 @@ _NASTY_TEXTS: Final = (
     "", "\0", "a\0b", "a" * 100_000, "\N{BYTE ORDER MARK}", "'; DROP TABLE account; --", "%s%n{}", "../..",
     "\U0001f600" * 300, "\x7f\x1b[31m", "9" * 5000,
 )  # fmt: skip
+_STRANGE_TEXTS: Final = ("\0", "a\0b", "\ufffe\x7f", "\u202e'\"\\")
 _REQUEST_IDS: Final = 60
 _LONGEST_LIST: Final = 4
 _DEEPEST: Final = 6
@@ -60,6 +61,30 @@ class RandomMessages:
                 known = self._known[field.name]
                 if value not in known[-50:]:
                     known.append(value)
+
+    def sound_message(self, empty: Message) -> Message:
+        """A message that keeps its rules, as far as they are known here."""
+        self._fill(empty, 0)
+        return empty
+
+    def with_strange_texts(self, sound: Message) -> Iterator[Message]:
+        """For each of its texts, the message with characters there that a database may not like."""
+        for place, parent in enumerate([sound, *_messages_in(sound)]):
+            for field, _ in parent.ListFields():
+                if field.type != FieldDescriptor.TYPE_STRING or field.name == "request_id":
+                    continue
+                for strange in _STRANGE_TEXTS:
+                    copy = type(sound)()
+                    copy.CopyFrom(sound)
+                    changed = [copy, *_messages_in(copy)][place]
+                    if field.is_repeated:
+                        getattr(changed, field.name)[0] = strange
+                    else:
+                        setattr(changed, field.name, strange)
+                    # Its key would be known, and it would get the answer of the sound one.
+                    if "request_id" in copy.DESCRIPTOR.fields_by_name:
+                        copy.request_id = self._letters(20)  # type: ignore[attr-defined]
+                    yield copy
 
     def message(self, empty: Message) -> Message:
         """Most often a message that keeps its rules; at times one that does not."""
@@ -122,8 +147,9 @@ class RandomMessages:
                     items.append(value)
 
     def _fill_date(self, message: Any) -> None:
-        message.year, message.month = 2026, self._random.randint(1, 12)
-        message.day = self._random.randint(1, 28)
+        """Often of one week, so that intervals are short enough."""
+        message.year, message.month = 2026, self._random.choice([1, 1, 1, self._random.randint(1, 12)])
+        message.day = self._random.randint(1, 5)
 
     def _scalar(self, field: Field, rules: FieldRules) -> Any:
         if field.type == FieldDescriptor.TYPE_BYTES:

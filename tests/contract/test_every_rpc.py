@@ -248,6 +248,27 @@ async def test_bytes_that_are_no_message_are_refused_and_nothing_breaks(
             await _require_sound_books(channel)
 
 
+@EVERY_SERVICE
+async def test_no_text_is_so_strange_that_an_rpc_breaks_on_it(
+    definition: ServiceDefinition[Any, Any], new_database: NewDatabase, tokens: Tokens
+) -> None:
+    """One text of a request at a time, in a request that is sound but for it."""
+    messages = RandomMessages(SEED)
+    async with serving(definition, new_database, tokens) as channel:
+        client = Client(definition, channel)
+        for _ in range(3):
+            for rpc in rpcs_of(definition):
+                sound = messages.sound_message(rpc.request())
+                _name_client(sound, OWN_CLIENT)
+                answers = await client.call(rpc, [sound.SerializeToString()])
+                if not isinstance(answers, str):
+                    for answer in answers:
+                        messages.learn(answer)
+                for strange in messages.with_strange_texts(sound):
+                    await client.call(rpc, [strange.SerializeToString()])
+        print(definition.name, client.seen)  # noqa: T201
+
+
 async def _require_sound_books(channel: grpc.aio.Channel) -> None:
     stub = verification_pb2_grpc.VerificationServiceStub(channel)
     for client_no in (OWN_CLIENT, OTHER_CLIENT):
