@@ -678,7 +678,7 @@ class AccountAging(_message.Message):
 
     @_builtins.property
     def oldest_due_date(self) -> _date_pb2.Date:
-        """The due date of the oldest open charge. Absent when nothing is open."""
+        """The earliest due date of the open charges. Absent when nothing is open."""
 
     @_builtins.property
     def unapplied_credit(self) -> _money_pb2.Money:

@@ -280,7 +280,9 @@ class PostTransactionsRequest(_message.Message):
     request_id: _builtins.str
     """The caller's key for the call."""
     all_or_nothing: _builtins.bool
-    """When true and any draft is refused, nothing is posted and the call fails with the first refusal."""
+    """When true and any draft is refused, nothing is posted and the call fails with the first refusal. What is wrong in a
+    draft itself comes before what the books refuse.
+    """
     @_builtins.property
     def drafts(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransactionDraft]:
         """What to post, in this order."""
