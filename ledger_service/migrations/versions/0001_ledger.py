@@ -7,10 +7,6 @@ Revises:
 import sqlalchemy as sa
 from alembic import op
 
-from ledger_service.rules.gl_accounts import CHART
-from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
-from ledger_service.rules.transaction_types import TRANSACTION_TYPES
-
 revision = "0001"
 down_revision = None
 
@@ -101,6 +97,122 @@ SELECT t.client_no,
               (2, coalesce(type.credit_gl_account, line.credit_gl_account), 0::bigint, t.amount)
        ) AS side (line_no, gl_account, debit, credit)
 """
+
+# The reference data as it was when this revision was written, and not as the program has it today: a revision
+# does the same whenever it runs. What changes later is changed by a later revision, and a test compares the
+# outcome with the program.
+GL_ACCOUNTS_COLUMNS = ("code", "name", "kind")
+GL_ACCOUNTS = (
+    ("1000", "Cash clearing, checks", "asset"),
+    ("1010", "Cash clearing, electronic payments", "asset"),
+    ("1200", "Accounts receivable", "asset"),
+    ("1300", "Transfers between accounts, clearing", "asset"),
+    ("2200", "Tax payable", "liability"),
+    ("3900", "Opening balances", "equity"),
+    ("4000", "Recurring revenue", "revenue"),
+    ("4010", "Activation revenue", "revenue"),
+    ("4020", "Usage revenue", "revenue"),
+    ("4030", "Order revenue", "revenue"),
+    ("4040", "Surcharge revenue", "revenue"),
+    ("4100", "Other charges", "revenue"),
+    ("4200", "Late fees", "revenue"),
+    ("4900", "Service credits", "contra revenue"),
+    ("4910", "Coupons", "contra revenue"),
+    ("4920", "Credit memos", "contra revenue"),
+    ("4930", "Cash credits", "contra revenue"),
+    ("4940", "Charges reversed with refunds", "contra revenue"),
+    ("6100", "Bad debt", "expense"),
+)  # fmt: skip
+
+TRANSACTION_TYPES_COLUMNS = (
+    "code",
+    "name",
+    "effect",
+    "source_table",
+    "source_key",
+    "operation",
+    "debit_gl_account",
+    "credit_gl_account",
+)
+TRANSACTION_TYPES = (
+    (2, "Check", -1, "external_payments", "payment_id",
+     "record_external_payment", "1000", "1200"),
+    (-2, "Voided Check", 1, "external_payments", "payment_id",
+     "void_transaction", "1200", "1000"),
+    (3, "Electronic Payment", -1, "payments", "payment_id",
+     "collect_from_account", "1010", "1200"),
+    (-3, "Voided Electronic Payment", 1, "payments", "payment_id",
+     "void_transaction", "1200", "1010"),
+    (4, "Balance Transfer To Account", 1, "balance_transfer", "transfer_no",
+     "transfer_account_balance", "1200", "1300"),
+    (-4, "Voided Balance Transfer To Account", -1, "balance_transfer", "transfer_no",
+     "void_transaction", "1300", "1200"),
+    (5, "Balance Transfer From Account", -1, "balance_transfer", "transfer_no",
+     "transfer_account_balance", "1300", "1200"),
+    (-5, "Voided Balance Transfer From Account", 1, "balance_transfer", "transfer_no",
+     "void_transaction", "1200", "1300"),
+    (6, "Write Off/Dispute Hold", -1, "write_offs", "write_off_no",
+     "create_writeoff_or_dispute", "6100", "1200"),
+    (-6, "Voided Write Off", 1, "write_offs", "write_off_no",
+     "void_transaction", "1200", "6100"),
+    (8, "Refund Related Reversal", -1, "refunds", "refund_no",
+     "issue_refund_to_account", "4940", "1200"),
+    (-8, "Voided Refund Related Reversal", 1, "refunds", "refund_no",
+     "void_transaction", "1200", "4940"),
+    (9, "Balance Forward", 1, "balance_forward", "balance_no",
+     "create_account", "1200", "3900"),
+    (-9, "Voided Balance Forward", -1, "balance_forward", "balance_no",
+     "void_transaction", "3900", "1200"),
+    (10, "Cash Credit", -1, "cash_credits", "credit_no",
+     "apply_cash_credit", "4930", "1200"),
+    (-10, "Voided Cash Credit", 1, "cash_credits", "credit_no",
+     "void_transaction", "1200", "4930"),
+    (12, "Refund of Electronic Payment", 1, "payments", "payment_id",
+     "issue_refund_to_account", "1200", "1010"),
+    (-12, "Voided Refund of Electronic Payment", -1, "payments", "payment_id",
+     "void_transaction", "1010", "1200"),
+    (13, "Refund of External Payment", 1, "check_refund", "check_id",
+     "issue_refund_to_account", "1200", "1000"),
+    (-13, "Voided Refund of External Payment", -1, "check_refund", "check_id",
+     "void_transaction", "1000", "1200"),
+    (14, "External Charge", 1, "external_charge", "charge_no",
+     "support only", "1200", "4100"),
+    (-14, "Voided External Charge", -1, "external_charge", "charge_no",
+     "support only", "4100", "1200"),
+    (15, "Dunning Charge", 1, "dunning_charge", "charge_id",
+     "posted by the dunning manager; read with get_transaction_information", "1200", "4200"),
+    (-15, "Voided Dunning Charge", -1, "dunning_charge", "charge_id",
+     "void_transaction", "4200", "1200"),
+    (18, "Negative Balance Forward", -1, "balance_forward", "balance_no",
+     "create_account", "3900", "1200"),
+    (-18, "Voided Negative Balance Forward", 1, "balance_forward", "balance_no",
+     "void_transaction", "1200", "3900"),
+    (21, "Invoice Charge Line Item", 1, "gl_detail", "invoice_detail_no",
+     "generate_invoice", None, None),
+    (-21, "Voided Invoice Charge Line Item", -1, "gl_detail", "invoice_detail_no",
+     "void_invoice", None, None),
+    (22, "Invoice Credit Line Item", -1, "gl_detail", "invoice_detail_no",
+     "generate_invoice", None, None),
+    (-22, "Voided Invoice Credit Line Item", 1, "gl_detail", "invoice_detail_no",
+     "void_invoice", None, None),
+    (24, "Credit Memo Line", -1, "credit_memo", "cm_no",
+     "create_credit_memo", "4920", "1200"),
+    (-24, "Voided Credit Memo Line", 1, "credit_memo", "cm_no",
+     "void_credit_memo", "1200", "4920"),
+)  # fmt: skip
+
+INVOICE_LINE_TYPES_COLUMNS = ("code", "name", "transaction_type", "debit_gl_account", "credit_gl_account")
+INVOICE_LINE_TYPES = (
+    (1, "Recurring Charge", 21, "1200", "4000"),
+    (2, "Tax Charge", 21, "1200", "2200"),
+    (3, "Service Credit", 22, "4900", "1200"),
+    (4, "Coupon Credit", 22, "4910", "1200"),
+    (5, "Activation Charge", 21, "1200", "4010"),
+    (6, "Usage Charge", 21, "1200", "4020"),
+    (7, "Recurring Arrears Charge", 21, "1200", "4000"),
+    (8, "Order Charge", 21, "1200", "4030"),
+    (9, "Surcharge", 21, "1200", "4040"),
+)  # fmt: skip
 
 
 def upgrade() -> None:
@@ -446,15 +558,10 @@ def _create_tables() -> None:
 
 
 def _fill_reference_tables() -> None:
-    reflected = sa.MetaData()
-    reflected.reflect(op.get_bind(), only=["gl_account", "transaction_type", "invoice_line_type"])
-    for name, rows in (
-        ("gl_account", CHART),
-        ("transaction_type", TRANSACTION_TYPES),
-        ("invoice_line_type", INVOICE_LINE_TYPES),
+    for name, columns, rows in (
+        ("gl_account", GL_ACCOUNTS_COLUMNS, GL_ACCOUNTS),
+        ("transaction_type", TRANSACTION_TYPES_COLUMNS, TRANSACTION_TYPES),
+        ("invoice_line_type", INVOICE_LINE_TYPES_COLUMNS, INVOICE_LINE_TYPES),
     ):
-        table = reflected.tables[name]
-        op.bulk_insert(
-            table,
-            [{column.name: getattr(row, column.name) for column in table.columns} for row in rows.values()],
-        )
+        table = sa.table(name, *map(sa.column, columns))
+        op.bulk_insert(table, [dict(zip(columns, row, strict=True)) for row in rows])
