@@ -23,7 +23,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-.PHONY: help run up test check check-format check-lint check-types check-imports check-contracts check-house \
+.PHONY: help run up test bench bench-quick check check-format check-lint check-types check-imports check-contracts check-house \
 	format stubs release-image lock install clean
 
 help: ## List the targets
@@ -43,6 +43,12 @@ install: $(DEVELOPMENT) ## Make the environment for development
 
 test: $(DEVELOPMENT) ## Run the tests (ARGS="-k refund" passes on to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(DEVELOPMENT) ## Measure against the limits of this machine (ARGS="posting single", ARGS=--help)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(DEVELOPMENT) ## Measure a little of everything, to see that it works
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 check: check-format check-lint check-types check-imports check-contracts check-house ## Run every static check
 

@@ -1,0 +1,99 @@
+"""python -m benchmarks [--quick] [--rounds N] [--profile] [--explain] [part ...]
+
+Measures Tallybook against the limits of the machine, in turns with them, and prints what it found. It asserts
+that what was posted is right, never how fast it was: the figures belong to the machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import uvloop
+from rich.console import Console
+
+from benchmarks.figures import Outcome
+from benchmarks.parts import applied, hot, posting, single
+from benchmarks.report import document, print_outcome
+from benchmarks.scale import FULL, QUICK, Scale
+from benchmarks.stand import Stand, running_stand
+
+PARTS: Final[Mapping[str, Callable[[Stand, Scale], Awaitable[Outcome]]]] = {
+    "posting": posting.measure,
+    "single": single.measure,
+    "hot": hot.measure,
+    "applied": applied.measure,
+}
+RESULTS: Final = Path("build") / "benchmarks"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the parts that are asked for."""
+    given = _parser().parse_args(arguments)
+    unknown = set(given.parts) - set(PARTS)
+    if unknown:
+        _parser().error(f"there is no part {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
+    scale = QUICK if given.quick else FULL
+    if given.rounds:
+        scale = replace(scale, rounds=given.rounds)
+    uvloop.run(_measure(given, [name for name in PARTS if name in given.parts or not given.parts], scale))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n\n")[2])
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="less of everything, to see that it works")
+    parser.add_argument("--rounds", type=int, help="so many rounds that count")
+    parser.add_argument(
+        "--profile", action="store_true", help="run the ledger under cProfile, which slows it"
+    )
+    return parser
+
+
+async def _measure(given: argparse.Namespace, names: list[str], scale: Scale) -> None:
+    console = Console(width=max(Console().width, 130))
+    about = _about(scale, quick=given.quick)
+    console.print(f"{about['machine']}, {scale.rounds} rounds in turns; ±: half of the range of the rounds\n")
+    outcomes = {}
+    async with _stand(given) as stand:
+        for name in names:
+            outcomes[name] = await PARTS[name](stand, scale)
+            print_outcome(console, name, outcomes[name])
+        console.print(f"the books are right: {await stand.verify():,} transactions")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    results = RESULTS / "results.json"
+    results.write_text(json.dumps(document(outcomes, about), indent=2) + "\n")
+    console.print(f"written: {results}")
+
+
+def _stand(given: argparse.Namespace) -> AbstractAsyncContextManager[Stand]:
+    """The stand for the parts that need no more than a ledger."""
+    if not given.profile:
+        return running_stand()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    file = {"TALLYBOOK_BENCHMARK_PROFILE": str(RESULTS.resolve() / "ledger.pstats")}
+    return running_stand(ledger_package="benchmarks.profiled_ledger", environment=file)
+
+
+def _about(scale: Scale, *, quick: bool) -> dict[str, Any]:
+    """On what it was measured, and when."""
+    memory = psutil.virtual_memory().total / 2**30
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}",
+        "rounds": scale.rounds,
+        "quick": quick,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

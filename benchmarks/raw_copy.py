@@ -1,0 +1,137 @@
+"""The limit of posting: COPY of the same rows, by one connection, with nothing decided about them.
+
+The rows go into copies of the ledger's own tables, with all their indexes, and the balances of the accounts
+are updated in the same commit. What a row looks like is learned from a document that the ledger wrote itself,
+so that the comparison stays fair when the schema changes.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import asyncpg
+
+from benchmarks.requests import spread_over
+from benchmarks.stand import Books
+
+_SCHEMA: Final = "raw"
+
+# What is different in every document. Numbers go up, texts get the document's number.
+_NUMBERED: Final = frozenset(
+    {
+        *("event_no", "source_no", "first_event_no", "last_event_no"),
+        *("payment_id", "reference_code", "gateway_reference"),
+        *("invoice_no", "invoice_detail_no", "issue"),
+    }
+)
+
+_UPDATE_BALANCES: Final = f"""
+    UPDATE {_SCHEMA}.account_balance AS balance
+       SET balance = balance.balance + change.amount, last_event_no = $4
+      FROM unnest($2::bigint[], $3::bigint[]) AS change (acct_no, amount)
+     WHERE balance.client_no = $1 AND balance.acct_no = change.acct_no
+"""  # noqa: S608  # our own name
+
+_OPTIONS: Final = "SELECT reloptions FROM pg_class WHERE oid = to_regclass($1)"
+
+Row = tuple[Any, ...]
+Document = Mapping[str, Sequence[Mapping[str, Any]]]
+"""The rows of a document, by table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The rows of one commit, by table, and by how much they change the balances of accounts."""
+
+    rows: Mapping[str, Sequence[Row]]
+    changes: Mapping[int, int]
+    last_event_no: int
+
+
+class RawTables:
+    """Copies of the tables that a document is written to; made by `copied`."""
+
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        books: Books,
+        document: Mapping[str, Sequence[Mapping[str, Any]]],
+    ) -> None:
+        self._connection = connection
+        self._client_no = books.client_no
+        self._acct_nos = spread_over(books.acct_nos)
+        self._document = document
+        self._stride = max(len(rows) for rows in document.values())
+        self._amount = sum(row["amount"] for row in document["acct_transaction"])
+        self._written = 0
+
+    @classmethod
+    async def copied(
+        cls, connection: asyncpg.Connection, books: Books, sample: Books, tables: Sequence[str]
+    ) -> "RawTables":
+        """Empty copies of the tables, and of the balances of these books. sample: books of which one document
+        is all that they have in these tables.
+        """
+        await connection.execute(f"DROP SCHEMA IF EXISTS {_SCHEMA} CASCADE; CREATE SCHEMA {_SCHEMA}")
+        for table in ("account_balance", *tables):
+            options = ", ".join(await connection.fetchval(_OPTIONS, table) or ())
+            stored = f"WITH ({options})" if options else ""
+            await connection.execute(f"CREATE TABLE {_SCHEMA}.{table} (LIKE {table} INCLUDING ALL) {stored}")
+        await connection.execute(
+            f"INSERT INTO {_SCHEMA}.account_balance SELECT * FROM account_balance WHERE client_no = $1",  # noqa: S608
+            books.client_no,
+        )
+        await connection.execute(f"ANALYZE {_SCHEMA}.account_balance")
+        document = {
+            table: await connection.fetch(f"SELECT * FROM {table} WHERE client_no = $1", sample.client_no)  # noqa: S608
+            for table in tables
+        }
+        assert all(document.values()), f"a table has nothing of the document: {document}"
+        return cls(
+            connection, books, {table: [dict(row) for row in rows] for table, rows in document.items()}
+        )
+
+    def commits(self, count: int, documents: int) -> list[Commit]:
+        """So many commits of so many documents each, with numbers that were not written yet."""
+        return [self._commit(list(islice(self._acct_nos, documents))) for _ in range(count)]
+
+    async def write(self, commits: Sequence[Commit]) -> None:
+        """Write them, one after another."""
+        for commit in commits:
+            async with self._connection.transaction():
+                for table, rows in commit.rows.items():
+                    await self._connection.copy_records_to_table(table, records=rows, schema_name=_SCHEMA)
+                await self._connection.execute(
+                    _UPDATE_BALANCES,
+                    self._client_no,
+                    list(commit.changes),
+                    list(commit.changes.values()),
+                    commit.last_event_no,
+                )
+
+    def _commit(self, acct_nos: Sequence[int]) -> Commit:
+        first = self._written + 1
+        self._written += len(acct_nos)
+        rows = {
+            table: [
+                row
+                for number, acct_no in enumerate(acct_nos, first)
+                for row in self._rows(pattern, number, acct_no)
+            ]
+            for table, pattern in self._document.items()
+        }
+        changes = {acct_no: count * self._amount for acct_no, count in Counter(acct_nos).items()}
+        return Commit(rows, changes, self._written * self._stride)
+
+    def _rows(self, pattern: Sequence[Mapping[str, Any]], number: int, acct_no: int) -> Iterator[Row]:
+        own = {"client_no": self._client_no, "acct_no": acct_no}
+        for row in pattern:
+            yield tuple(
+                self._numbered(value, number) if column in _NUMBERED else own.get(column, value)
+                for column, value in row.items()
+            )
+
+    def _numbered(self, value: int | str, number: int) -> int | str:
+        return f"{value} {number}" if isinstance(value, str) else value + number * self._stride

@@ -1,0 +1,21 @@
+"""How much is measured: enough for figures to trust, or just enough to see that everything works."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The sizes of all parts."""
+
+    rounds: int
+    accounts: int
+    """Over which postings are spread."""
+    drafts: int
+    """Of a round of bulk calls."""
+    calls: int
+    """Of a round of single calls with 64 in flight; of one at a time it is a quarter."""
+
+
+FULL: Final = Scale(rounds=5, accounts=1_000, drafts=96_000, calls=8_000)
+QUICK: Final = Scale(rounds=3, accounts=200, drafts=16_000, calls=800)
