@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger_service import store_reads
-from ledger_service.rules.aging import Aging, age
+from ledger_service.rules.aging import Aging, age, age_open
 from ledger_service.store_reads import AgingCandidate
 
 # How many accounts are read at once. A filter may select one in a hundred, so a short page must not read them
@@ -52,11 +52,9 @@ async def list_aging(snapshot: AsyncConnection, query: AgingQuery, limit: int) -
     batch = min(max(limit, _SMALLEST_BATCH), _LARGEST_BATCH)
     while len(selected) < limit:
         candidates = await _candidates(snapshot, query, after, batch)
-        entries = await store_reads.aging_entries(
-            snapshot, query.client_no, [candidate.acct_no for candidate in candidates], query.as_of
-        )
+        agings = await _agings(snapshot, query, candidates)
         for candidate in candidates:
-            aging = age(entries[candidate.acct_no], query.as_of)
+            aging = agings[candidate.acct_no]
             if _is_selected(aging, query):
                 selected.append(AccountAging(candidate, aging))
         if len(candidates) < batch:
@@ -70,7 +68,7 @@ async def _candidates(
 ) -> list[AgingCandidate]:
     if query.acct_nos:
         return await store_reads.aging_named(
-            snapshot, query.client_no, query.acct_nos, after=after, limit=limit
+            snapshot, query.client_no, query.acct_nos, query.as_of, after=after, limit=limit
         )
     return await store_reads.aging_candidates(
         snapshot,
@@ -82,6 +80,25 @@ async def _candidates(
     )
 
 
+async def _agings(
+    snapshot: AsyncConnection, query: AgingQuery, candidates: Sequence[AgingCandidate]
+) -> dict[int, Aging]:
+    """By account: from its open items or, where it has transactions after the date, from those up to it."""
+    now = [each.acct_no for each in candidates if not each.has_later]
+    then = [each.acct_no for each in candidates if each.has_later]
+    agings: dict[int, Aging] = {}
+    if now:
+        items = await store_reads.aging_open_items(snapshot, query.client_no, now)
+        agings |= {
+            acct_no: age_open(charges, unapplied_credit, query.as_of)
+            for acct_no, (charges, unapplied_credit) in items.items()
+        }
+    if then:
+        entries = await store_reads.aging_entries(snapshot, query.client_no, then, query.as_of)
+        agings |= {acct_no: age(entries[acct_no], query.as_of) for acct_no in then}
+    return agings
+
+
 def _is_selected(aging: Aging, query: AgingQuery) -> bool:
-    is_wanted = bool(query.acct_nos) or aging.balance != 0
+    is_wanted = bool(query.acct_nos) or not aging.is_settled
     return is_wanted and aging.is_overdue_for(query.min_days_past_due, query.as_of)

@@ -17,6 +17,7 @@ SEVERAL: Final = "several"
 def events_of(group: CommitGroup, accepted: Sequence[Accepted]) -> list[OutboxEvent]:
     """The events of a group, each serialised once."""
     events = [_opening_event(group, each) for each in accepted if each.decision.opening is not None]
+    events += [_application_event(group, each) for each in accepted if each.applications]
     if group.transactions:
         events.append(_group_event(group))
     return [_sealed(event) for event in events]
@@ -52,6 +53,22 @@ def _group_event(group: CommitGroup) -> audit_event_pb2.AuditEvent:
                 )
                 for part in group.parts
             ],
+        ),
+    )
+
+
+def _application_event(group: CommitGroup, accepted: Accepted) -> audit_event_pb2.AuditEvent:
+    order = accepted.decision.application
+    assert order is not None
+    return audit_event_pb2.AuditEvent(
+        producer=PRODUCER,
+        event_type="ledger.application",
+        occurred_at=instant_to_proto(group.created_at),
+        client_no=accepted.client_no,
+        actor=accepted.actor,
+        summary=f"credit {order.credit_event_no} applied to {len(accepted.applications)} charges",
+        entity_changed=audit_event_pb2.EntityChanged(
+            entity_type="transaction", entity_id=str(order.credit_event_no), action="applied"
         ),
     )
 

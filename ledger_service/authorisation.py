@@ -20,6 +20,7 @@ _CHARGE: Final = Rule(roles=frozenset({SUPPORT}))
 
 _LEDGER: Final = "/tallybook.ledger.v1.LedgerService"
 _ACCOUNTS: Final = "/tallybook.ledger.v1.AccountService"
+_APPLICATIONS: Final = "/tallybook.ledger.v1.ApplicationService"
 _INVOICES: Final = "/tallybook.ledger.v1.InvoiceService"
 _VERIFICATION: Final = "/tallybook.ledger.v1.VerificationService"
 _TRANSACTION_TYPES: Final = "/tallybook.ledger.v1.TransactionTypeService"
@@ -51,6 +52,9 @@ AUTHORISATION: Final = AuthorisationTable(
         f"{_LEDGER}/GetTransaction": _READ,
         f"{_LEDGER}/BatchGetTransactions": _READ,
         f"{_LEDGER}/ListTransactions": _READ,
+        f"{_APPLICATIONS}/ListOpenItems": _READ,
+        f"{_APPLICATIONS}/ListApplications": _READ,
+        f"{_APPLICATIONS}/ApplyUnappliedCredit": _POST,
         f"{_INVOICES}/CreateInvoices": _POST,
         f"{_INVOICES}/VoidInvoice": _POST,
         f"{_INVOICES}/GetInvoice": _READ,

@@ -25,13 +25,14 @@ from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import AdaptedConnection, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from ledger_service import store_books, store_groups
+from ledger_service import store_applications, store_books, store_groups
 from ledger_service.audit_events import events_of
 from ledger_service.group_decisions import Decided, GroupDecisions, Refusal, named_refusal
 from ledger_service.requests import FirstAnswer, PostingRequest
 from ledger_service.rules import refusals
 from ledger_service.rules.books import Books
-from ledger_service.rules.commit_groups import lay_out, numbers_needed
+from ledger_service.rules.commit_groups import CommitGroup, lay_out, numbers_needed
+from ledger_service.rules.group_applications import GroupApplications, apply_group, items_needed
 from ledger_service.rules.needs import Needs
 from ledger_service.settings import LedgerSettings
 from service_kit import outbox
@@ -268,7 +269,8 @@ class Poster:
         numbers = await store_groups.reserve_numbers(connection, numbers_needed(accepted))
         # Under the locks: so of one account, later numbers have later times.
         group = lay_out(accepted, numbers, self._clock.now())
-        writing = asyncio.create_task(store_groups.write_rows(connection, group))
+        applied = await self._apply(connection, decisions, group)
+        writing = asyncio.create_task(_write_rows(connection, group, applied))
         try:
             # The answers are made while the database takes the rows.
             await asyncio.sleep(0)
@@ -281,6 +283,24 @@ class Poster:
         await outbox.append(connection, events)
         _GROUPS.inc()
         _TRANSACTIONS.inc(len(group.transactions))
+
+    async def _apply(
+        self, connection: RawConnection, decisions: GroupDecisions, group: CommitGroup
+    ) -> GroupApplications:
+        """Apply what the group posts (rule 8). Nothing is refused for it."""
+        balances = decisions.books.balances
+        before = {key: balances[key] - change for key, change in group.balance_changes.items()}
+        items = await store_applications.read_items(connection, items_needed(decisions.accepted, before))
+        applied = apply_group(decisions.accepted, items)
+        if applied.applications:
+            needed = {"application": len(applied.applications)}
+            applied.number((await store_groups.reserve_numbers(connection, needed))["application"])
+        return applied
+
+
+async def _write_rows(connection: RawConnection, group: CommitGroup, applied: GroupApplications) -> None:
+    await store_groups.write_rows(connection, group)
+    await store_applications.write_applications(connection, applied, group.created_at)
 
 
 @asynccontextmanager

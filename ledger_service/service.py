@@ -9,10 +9,12 @@ from typing import Final
 import grpc
 
 from ledger_service.account_reader import AccountReader
+from ledger_service.application_reader import ApplicationReader
 from ledger_service.authorisation import AUTHORISATION
 from ledger_service.invoice_reader import InvoiceReader
 from ledger_service.posting import running_poster
 from ledger_service.servicers.accounts import AccountServicer
+from ledger_service.servicers.applications import ApplicationServicer
 from ledger_service.servicers.invoices import InvoiceServicer
 from ledger_service.servicers.ledger import LedgerServicer
 from ledger_service.servicers.posting_calls import PostingCalls
@@ -27,6 +29,7 @@ from service_kit.relay import running_relay
 from service_kit.server import ServiceDefinition
 from tallybook.ledger.v1 import (
     account_pb2_grpc,
+    application_pb2_grpc,
     invoice_pb2_grpc,
     ledger_pb2_grpc,
     transaction_type_pb2_grpc,
@@ -40,6 +43,7 @@ class Servicers:
 
     accounts: AccountServicer
     ledger: LedgerServicer
+    applications: ApplicationServicer
     invoices: InvoiceServicer
     verification: VerificationServicer
     transaction_types: TransactionTypeServicer
@@ -60,6 +64,7 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
             yield Servicers(
                 accounts=AccountServicer(calls, AccountReader(engine)),
                 ledger=LedgerServicer(calls, TransactionReader(engine), invoices),
+                applications=ApplicationServicer(calls, ApplicationReader(engine)),
                 invoices=InvoiceServicer(calls, invoices),
                 verification=VerificationServicer(LedgerVerifier(engine)),
                 transaction_types=TransactionTypeServicer(),
@@ -81,6 +86,7 @@ def add_servicers(servicers: Servicers, server: grpc.aio.Server) -> None:
     """Register all that the service serves."""
     account_pb2_grpc.add_AccountServiceServicer_to_server(servicers.accounts, server)
     ledger_pb2_grpc.add_LedgerServiceServicer_to_server(servicers.ledger, server)
+    application_pb2_grpc.add_ApplicationServiceServicer_to_server(servicers.applications, server)
     invoice_pb2_grpc.add_InvoiceServiceServicer_to_server(servicers.invoices, server)
     verification_pb2_grpc.add_VerificationServiceServicer_to_server(servicers.verification, server)
     transaction_type_pb2_grpc.add_TransactionTypeServiceServicer_to_server(
@@ -95,6 +101,7 @@ LEDGER: Final = ServiceDefinition(
     grpc_services=(
         "tallybook.ledger.v1.AccountService",
         "tallybook.ledger.v1.LedgerService",
+        "tallybook.ledger.v1.ApplicationService",
         "tallybook.ledger.v1.InvoiceService",
         "tallybook.ledger.v1.VerificationService",
         "tallybook.ledger.v1.TransactionTypeService",

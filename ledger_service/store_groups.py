@@ -40,9 +40,10 @@ _SETTLE: Final = """
     )
     UPDATE account_balance AS balance
        SET balance = balance.balance + change.amount,
-           last_event_no = change.last_event_no
-      FROM unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[])
-           AS change (client_no, acct_no, amount, last_event_no)
+           last_event_no = change.last_event_no,
+           last_effective_date = greatest(balance.last_effective_date, change.last_effective_date)
+      FROM unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::date[])
+           AS change (client_no, acct_no, amount, last_event_no, last_effective_date)
      WHERE balance.client_no = change.client_no
        AND balance.acct_no = change.acct_no
 """
@@ -73,16 +74,16 @@ async def reserve_numbers(connection: RawConnection, needed: Mapping[str, int]) 
 
 async def write_rows(connection: RawConnection, group: CommitGroup) -> None:
     """Write what the group appends."""
-    await _copy(connection, tables.account, group.accounts)
-    await _copy(connection, tables.account_balance, group.account_balances)
-    await _copy(connection, tables.plan_instance, group.plan_instances)
-    await _copy(connection, tables.plan_instance_balance, group.plan_instance_balances)
-    await _copy(connection, tables.acct_transaction, group.transactions)
+    await copy_rows(connection, tables.account, group.accounts)
+    await copy_rows(connection, tables.account_balance, group.account_balances)
+    await copy_rows(connection, tables.plan_instance, group.plan_instances)
+    await copy_rows(connection, tables.plan_instance_balance, group.plan_instance_balances)
+    await copy_rows(connection, tables.acct_transaction, group.transactions)
     for name in sorted(group.source_rows):
-        await _copy(connection, tables.SOURCE_TABLES[name], group.source_rows[name])
-    await _copy(connection, tables.invoice, group.invoices)
-    await _copy(connection, tables.invoice_void, group.invoice_voids)
-    await _copy(connection, tables.invoice_due_date, group.due_dates)
+        await copy_rows(connection, tables.SOURCE_TABLES[name], group.source_rows[name])
+    await copy_rows(connection, tables.invoice, group.invoices)
+    await copy_rows(connection, tables.invoice_void, group.invoice_voids)
+    await copy_rows(connection, tables.invoice_due_date, group.due_dates)
 
 
 async def write_keys(connection: RawConnection, keys: Sequence[Row]) -> None:
@@ -90,7 +91,7 @@ async def write_keys(connection: RawConnection, keys: Sequence[Row]) -> None:
 
     In the order of the keys: two groups that have two keys in common wait for each other at most once.
     """
-    await _copy(connection, tables.request_key, sorted(keys, key=lambda row: row[:3]))
+    await copy_rows(connection, tables.request_key, sorted(keys, key=lambda row: row[:3]))
 
 
 async def settle(connection: RawConnection, group: CommitGroup) -> None:
@@ -117,10 +118,12 @@ async def settle(connection: RawConnection, group: CommitGroup) -> None:
         [acct_no for _, acct_no in group.balance_changes],
         list(group.balance_changes.values()),
         [group.last_events[account] for account in group.balance_changes],
+        [group.last_dates[account] for account in group.balance_changes],
     )
 
 
-async def _copy(connection: RawConnection, table: Table, rows: Sequence[Row]) -> None:
+async def copy_rows(connection: RawConnection, table: Table, rows: Sequence[Row]) -> None:
+    """Append rows, which have the columns of the table in their order."""
     if rows:
         await connection.copy_records_to_table(table.name, records=rows, columns=_COLUMNS[table.name])
 

@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import BigInteger, Date
 
-from ledger_service.rules.aging import AgingEntry
+from ledger_service.rules.aging import AgingEntry, OpenCharge
+from ledger_service.rules.applications import Queue
 from ledger_service.rules.transactions import Transaction
 from ledger_service.store_transactions import read_transactions
 from service_kit.database import raw_connection
@@ -75,11 +76,12 @@ class AccountBalance:
 
 @dataclass(frozen=True, slots=True)
 class AgingCandidate:
-    """An account that aging looks at."""
+    """An account that aging looks at. `has_later`: it has transactions that take effect after the date."""
 
     acct_no: int
     name: str
     currency_code: str
+    has_later: bool
 
 
 def single_statements_of(engine: AsyncEngine) -> AsyncEngine:
@@ -298,27 +300,21 @@ async def transactions_within(
 
 # ------------------------------------------------------------------------------------------------------ aging
 
-# An account owes or is owed something at a date exactly when its balance then is not zero, because credits
-# pay whatever charge is open. That balance is the stored one unless something takes effect later; so this
+# What is open at a date is what is open now, unless the account has transactions of later dates: so this
 # finds every account that matters, and few others, without a sum.
 _AGING_CANDIDATES: Final = text(
     """
-    SELECT a.acct_no, a.name, a.currency_code
+    SELECT a.acct_no, a.name, a.currency_code, b.last_effective_date > :as_of
       FROM account_balance AS b
       JOIN account AS a USING (client_no, acct_no)
      WHERE b.client_no = :client_no
        AND b.acct_no > :after
-       AND (
-           b.balance > 0
-           OR (b.balance < 0 AND :with_credit)
-           OR EXISTS (
-              SELECT
-                FROM acct_transaction AS t
-               WHERE t.client_no = b.client_no
-                 AND t.acct_no = b.acct_no
-                 AND t.effective_date > :as_of
-              )
-           )
+       AND (b.last_effective_date > :as_of
+            OR EXISTS (SELECT
+                         FROM open_item AS o
+                        WHERE o.client_no = b.client_no
+                          AND o.acct_no = b.acct_no
+                          AND (o.queue = :charges OR :with_credit)))
      ORDER BY b.acct_no
      LIMIT :limit
     """
@@ -326,13 +322,26 @@ _AGING_CANDIDATES: Final = text(
 
 _AGING_NAMED: Final = text(
     """
-    SELECT acct_no, name, currency_code
-      FROM account
-     WHERE client_no = :client_no AND acct_no = ANY (:acct_nos) AND acct_no > :after
-     ORDER BY acct_no
+    SELECT a.acct_no, a.name, a.currency_code, coalesce(b.last_effective_date > :as_of, false)
+      FROM account AS a
+      JOIN account_balance AS b USING (client_no, acct_no)
+     WHERE a.client_no = :client_no AND a.acct_no = ANY (:acct_nos) AND a.acct_no > :after
+     ORDER BY a.acct_no
      LIMIT :limit
     """
-).bindparams(bindparam("acct_nos", type_=ARRAY(BigInteger)))
+).bindparams(bindparam("acct_nos", type_=ARRAY(BigInteger)), bindparam("as_of", type_=Date))
+
+_AGING_OPEN_ITEMS: Final = """
+    SELECT o.acct_no,
+           o.queue,
+           o.event_no,
+           o.due_date,
+           y.source_table = 'dunning_charge' AS is_dunning_charge,
+           o.open_amount
+      FROM open_item AS o
+      JOIN transaction_type AS y ON y.code = o.transaction_type
+     WHERE o.client_no = $1 AND o.acct_no = ANY ($2::bigint[])
+"""
 
 # All of a batch in one statement. An invoice is named by its lines and by the write-offs against it; only its
 # lines have its due date: that of the newest settlement which re-aged it by then, or else its own.
@@ -375,19 +384,54 @@ async def aging_candidates(
     """
     rows = await connection.execute(
         _AGING_CANDIDATES.bindparams(bindparam("as_of", type_=Date)),
-        {"client_no": client_no, "as_of": as_of, "with_credit": with_credit, "after": after, "limit": limit},
+        {
+            "client_no": client_no,
+            "as_of": as_of,
+            "charges": Queue.CHARGE,
+            "with_credit": with_credit,
+            "after": after,
+            "limit": limit,
+        },
     )
     return [AgingCandidate(*row) for row in rows]
 
 
 async def aging_named(
-    connection: AsyncConnection, client_no: int, acct_nos: Sequence[int], *, after: int, limit: int
+    connection: AsyncConnection,
+    client_no: int,
+    acct_nos: Sequence[int],
+    as_of: date,
+    *,
+    after: int,
+    limit: int,
 ) -> list[AgingCandidate]:
     """The first accounts above `after` of those named, as far as they exist."""
     rows = await connection.execute(
-        _AGING_NAMED, {"client_no": client_no, "acct_nos": list(acct_nos), "after": after, "limit": limit}
+        _AGING_NAMED,
+        {
+            "client_no": client_no,
+            "acct_nos": list(acct_nos),
+            "as_of": as_of,
+            "after": after,
+            "limit": limit,
+        },
     )
     return [AgingCandidate(*row) for row in rows]
+
+
+async def aging_open_items(
+    connection: AsyncConnection, client_no: int, acct_nos: Sequence[int]
+) -> dict[int, tuple[list[OpenCharge], int]]:
+    """By account: its open charges, in no order, and the sum of its open credits."""
+    driver = await raw_connection(connection)
+    charges: dict[int, list[OpenCharge]] = {acct_no: [] for acct_no in acct_nos}
+    credit = dict.fromkeys(acct_nos, 0)
+    for acct_no, queue, *charge in await driver.fetch(_AGING_OPEN_ITEMS, client_no, acct_nos):
+        if queue == Queue.CHARGE:
+            charges[acct_no].append(OpenCharge(*charge))
+        else:
+            credit[acct_no] += charge[-1]
+    return {acct_no: (charges[acct_no], credit[acct_no]) for acct_no in acct_nos}
 
 
 async def aging_entries(

@@ -155,7 +155,8 @@ _ACCOUNT_BALANCES: Final = Question(
     "acct_no",
     """
     WITH posted AS MATERIALIZED (
-        SELECT t.acct_no, sum(t.amount * y.effect) AS balance, max(t.event_no) AS last_event_no
+        SELECT t.acct_no, sum(t.amount * y.effect) AS balance, max(t.event_no) AS last_event_no,
+               max(t.effective_date) AS last_effective_date
           FROM acct_transaction AS t
           LEFT JOIN transaction_type AS y ON y.code = t.transaction_type
          WHERE t.client_no = :client_no AND t.acct_no > :after AND t.acct_no <= :upto
@@ -169,7 +170,10 @@ _ACCOUNT_BALANCES: Final = Question(
                                 b.balance, coalesce(p.balance, 0)) END,
                CASE WHEN b.last_event_no <> coalesce(p.last_event_no, 0)
                     THEN format('the stored last event_no is %s, but that of its transactions is %s',
-                                b.last_event_no, coalesce(p.last_event_no, 0)) END) AS message
+                                b.last_event_no, coalesce(p.last_event_no, 0)) END,
+               CASE WHEN b.last_effective_date IS DISTINCT FROM p.last_effective_date
+                    THEN format('the stored last effective date is %s, but that of its transactions is %s',
+                                b.last_effective_date, p.last_effective_date) END) AS message
       FROM account_balance AS b
       LEFT JOIN account AS a USING (client_no, acct_no)
       LEFT JOIN posted AS p ON p.acct_no = b.acct_no

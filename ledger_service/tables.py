@@ -2,7 +2,8 @@
 
 Every table of a client's own begins its primary key with `client_no`, so that the schema can be distributed
 by client as it stands. What is a fact is append-only: the service itself may neither change nor remove it
-(rule 7). Only the balances are updated, in the transaction that appends what they sum up.
+(rule 7). Only the balances and the open items are updated, in the transaction that appends what they follow
+from.
 
 There are no foreign keys: each would be checked once a row, which costs more than writing the row. The one
 posting path keeps what they would keep, and VerifyLedger proves it.
@@ -32,6 +33,7 @@ from service_kit.outbox import outbox_table
 
 APPEND_ONLY: Final = {"grants": "SELECT, INSERT"}
 UPDATED: Final = {"grants": "SELECT, INSERT, UPDATE"}
+DERIVED: Final = {"grants": "SELECT, INSERT, UPDATE, DELETE"}
 REFERENCE: Final = {"grants": "SELECT"}
 
 # Keys are compared byte by byte: faster than in the order of any language, and the same everywhere.
@@ -92,6 +94,8 @@ account_balance = Table(
     Column("balance", BigInteger, nullable=False),
     # 0: it has no transaction yet.
     Column("last_event_no", BigInteger, nullable=False),
+    # The last effective date that any of its transactions has: at an earlier one, the books were others.
+    Column("last_effective_date", Date),
     info=UPDATED,
     postgresql_with=ROOM_FOR_UPDATES,
 )
@@ -319,6 +323,69 @@ invoice_due_date = Table(
     info=APPEND_ONLY,
 )
 
+# --------------------------------------------------------------------------------------------- applications
+
+# Which credit paid which charge, in the transaction that posted the later of the two.
+application = Table(
+    "application",
+    metadata,
+    Column("client_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("acct_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("application_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("credit_event_no", BigInteger, nullable=False),
+    Column("charge_event_no", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    # Of one that takes back another, or a part of it: the number of that.
+    Column("takes_back_no", BigInteger),
+    # NULL: it was made without a posting.
+    Column("by_event_no", BigInteger),
+    Column("effective_date", Date, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("amount > 0", name="amount"),
+    Index("application_credit_event_no_idx", "client_no", "credit_event_no"),
+    Index("application_charge_event_no_idx", "client_no", "charge_event_no"),
+    Index(
+        "application_takes_back_no_idx",
+        "client_no",
+        "acct_no",
+        "takes_back_no",
+        postgresql_where=text("takes_back_no IS NOT NULL"),
+    ),
+    info=APPEND_ONLY,
+)
+
+# How a credit is to be applied, where that is not by the date of the charges.
+application_instruction = Table(
+    "application_instruction",
+    metadata,
+    Column("client_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_no", BigInteger, primary_key=True, autoincrement=False),
+    # 2 by due date, 3 directed, 4 none
+    Column("method", SmallInteger, nullable=False),
+    info=APPEND_ONLY,
+)
+
+# What is open, and nothing else: the row goes when its item is closed. Its key is the order in which it is
+# paid, or pays.
+open_item = Table(
+    "open_item",
+    metadata,
+    Column("client_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("acct_no", BigInteger, primary_key=True, autoincrement=False),
+    # 1 charges, 2 credits, 3 credits that are held
+    Column("queue", SmallInteger, primary_key=True, autoincrement=False),
+    Column("effective_date", Date, primary_key=True),
+    Column("event_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("transaction_type", SmallInteger, nullable=False),
+    Column("open_amount", BigInteger, nullable=False),
+    Column("due_date", Date, nullable=False),
+    # Of a line of an invoice.
+    Column("invoice_no", BigInteger),
+    CheckConstraint("open_amount > 0", name="open_amount"),
+    info=DERIVED,
+    postgresql_with=ROOM_FOR_UPDATES,
+)
+
 # -------------------------------------------------------------------------------------------- commit groups
 
 # What was committed in one go. Its event numbers are one contiguous block, and within it those of each
@@ -434,6 +501,7 @@ SEQUENCES: Final = (
     "plan_instance_no",
     "invoice_no",
     "group_no",
+    "application",
     *SOURCE_TABLES,
 )
 """What is numbered: the sequence of each is named <it>_seq. Source tables are numbered each on its own."""

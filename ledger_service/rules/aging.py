@@ -1,8 +1,10 @@
 """Aging: which charges of an account are open at a date, and for how long they are overdue.
 
-Credits pay charges first in, first out (rule 8), with one exception: a credit that names what it is for (a
-line of a credit memo, a reversal, a write-off, a credit line of an invoice) lowers that first, and only its
-rest joins the queue. So what is overdue is never what the business has already taken back.
+What is open now is stored (see `applications`). What was open at a date after which there are transactions is
+worked out here from those up to the date: credits pay charges first in, first out (rule 8), with one
+exception: a credit that names what it is for (a line of a credit memo, a reversal, a write-off, a credit line
+of an invoice) lowers that first, and only its rest joins the queue. So what is overdue is never what the
+business has already taken back.
 """
 
 from collections import defaultdict
@@ -66,6 +68,11 @@ class Aging:
         return self.overdue - self.overdue_dunning_charges
 
     @property
+    def is_settled(self) -> bool:
+        """Whether nothing is open on either side; a balance of zero may also hide a credit that is held."""
+        return not (self.not_due or self.overdue or self.unapplied_credit)
+
+    @property
     def balance(self) -> int:
         """The balance of the same transactions: what is open less what no charge has taken."""
         return self.not_due + self.overdue - self.unapplied_credit
@@ -85,9 +92,17 @@ def age(entries: Iterable[AgingEntry], as_of: date) -> Aging:
     `entries` has no transaction that takes effect after `as_of`.
     """
     open_charges, unapplied_credit = apply_credits(entries)
+    return age_open(open_charges, unapplied_credit, as_of)
+
+
+def age_open(open_charges: Iterable[OpenCharge], unapplied_credit: int, as_of: date) -> Aging:
+    """The aging of one account of which this is open at `as_of`."""
+    oldest_due_date: date | None = None
     buckets = [0] * (len(_BUCKET_ENDS) + 1)
     overdue_dunning_charges = 0
     for charge in open_charges:
+        if oldest_due_date is None or charge.due_date < oldest_due_date:
+            oldest_due_date = charge.due_date
         days_past_due = (as_of - charge.due_date).days
         buckets[sum(days_past_due > end for end in _BUCKET_ENDS)] += charge.open_amount
         if charge.is_dunning_charge and days_past_due > 0:
@@ -100,7 +115,7 @@ def age(entries: Iterable[AgingEntry], as_of: date) -> Aging:
         days_61_to_90=days_61_to_90,
         days_over_90=days_over_90,
         overdue_dunning_charges=overdue_dunning_charges,
-        oldest_due_date=min((charge.due_date for charge in open_charges), default=None),
+        oldest_due_date=oldest_due_date,
         unapplied_credit=unapplied_credit,
     )
 

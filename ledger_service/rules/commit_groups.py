@@ -7,10 +7,11 @@ a client's part is known by its first and last number, and an invoice's lines ar
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from ledger_service.rules.applications import Application
 from ledger_service.rules.digests import TransactionRow, group_digest, part_digest
 from ledger_service.rules.postings import (
     AccountOpening,
@@ -38,6 +39,8 @@ class Accepted:
     plan_instance_nos: range = range(0)
     """Of the plan instances that it opens."""
     created_at: datetime | None = None
+    applications: list[Application] = field(default_factory=list)
+    """Where it applies a credit and posts nothing: what it comes to."""
 
     def numbers(self) -> list[tuple[int, int, int]]:
         """Of each posting: the place of its draft in the document, its event_no and its source_no."""
@@ -122,6 +125,8 @@ class CommitGroup:
     balance_changes: dict[tuple[int, int], int] = field(default_factory=dict)
     """By account that was there before: what its balance changes by."""
     last_events: dict[tuple[int, int], int] = field(default_factory=dict)
+    last_dates: dict[tuple[int, int], date] = field(default_factory=dict)
+    """By account: the last effective date of what is posted on it."""
     plan_balance_changes: dict[tuple[int, int], int] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
 
@@ -246,6 +251,9 @@ class _Layout:
         account = (posting.client_no, posting.acct_no)
         group.balance_changes[account] = group.balance_changes.get(account, 0) + effect
         group.last_events[account] = event_no
+        last_date = group.last_dates.get(account)
+        if last_date is None or posting.effective_date > last_date:
+            group.last_dates[account] = posting.effective_date
         if posting.plan_instance_no:
             plan_instance = (posting.client_no, posting.plan_instance_no)
             before = group.plan_balance_changes.get(plan_instance, 0)
@@ -296,7 +304,13 @@ class _Layout:
         )
         first_event_no = self.next_numbers["event_no"] if opening.opening_balance else 0
         self.group.account_balances.append(
-            (opening.client_no, accepted.acct_no, opening.opening_balance, first_event_no)
+            (
+                opening.client_no,
+                accepted.acct_no,
+                opening.opening_balance,
+                first_event_no,
+                opening.effective_date if opening.opening_balance else None,
+            )
         )
 
     def _open_plan_instances(self, accepted: Accepted, acct_no: int, names: Sequence[str]) -> None:

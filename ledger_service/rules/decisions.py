@@ -5,12 +5,13 @@ from types import MappingProxyType
 from typing import Final
 
 from ledger_service.rules.books import Books
+from ledger_service.rules.credit_applications import decide_credit_application
 from ledger_service.rules.credit_memos import decide_credit_memo
 from ledger_service.rules.disputes import decide_settlement
 from ledger_service.rules.documents import Document
 from ledger_service.rules.invoices import decide_invoice
 from ledger_service.rules.openings import decide_account_opening, decide_plan_instance_opening
-from ledger_service.rules.postings import AccountOpening, Decision, PlanInstanceOpening
+from ledger_service.rules.postings import AccountOpening, CreditApplication, Decision, PlanInstanceOpening
 from ledger_service.rules.refunds import decide_refund
 from ledger_service.rules.single_postings import decide_single
 from ledger_service.rules.transaction_types import DocumentKind
@@ -32,7 +33,7 @@ _DECIDE: Final[Mapping[DocumentKind, Callable[[Document, Books], Decision]]] = M
 )
 
 
-Order = Document | AccountOpening | PlanInstanceOpening
+Order = Document | AccountOpening | PlanInstanceOpening | CreditApplication
 """What can be asked of the ledger, and is decided as one."""
 
 
@@ -44,6 +45,8 @@ def decide(order: Order, books: Books) -> Decision:
         return decide_account_opening(order, books)
     if isinstance(order, PlanInstanceOpening):
         return decide_plan_instance_opening(order, books)
+    if isinstance(order, CreditApplication):
+        return decide_credit_application(order, books)
     decision = _DECIDE[order.kind](order, books)
     books.enter(decision)
     return decision

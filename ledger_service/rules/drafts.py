@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ledger_service.rules import refusals
+from ledger_service.rules.applications import BY_CHARGE_DATE, Instruction
 from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
 from ledger_service.rules.sources import (
     BalanceTransfer,
@@ -28,6 +29,7 @@ class Draft(NamedTuple):
         invoice, the plan instance of that.
     amount, currency: minor units; 0 and "" when they are not given.
     source: the details of the source row, or what is voided.
+    application: of a payment or a cash credit, which charges it pays.
     """
 
     type: TransactionType
@@ -39,6 +41,7 @@ class Draft(NamedTuple):
     reason_code: str
     comment: str
     source: Source | None
+    application: Instruction = BY_CHARGE_DATE
 
 
 def check_draft(draft: Draft, roles: Container[str]) -> None:
@@ -48,6 +51,8 @@ def check_draft(draft: Draft, roles: Container[str]) -> None:
         raise refusals.source_mismatch(kind)
     if kind.required_role is not None and kind.required_role not in roles:
         raise refusals.type_not_allowed(kind)
+    if draft.application is not BY_CHARGE_DATE and not kind.directable:
+        raise refusals.not_directable(kind)
     _check_amount(draft)
     check_texts(draft)
     check_source = _SOURCE_CHECKS.get(type(draft.source))

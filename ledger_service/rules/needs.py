@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from ledger_service.rules.applications import BY_CHARGE_DATE, Instruction
 from ledger_service.rules.books import (
     AccountKey,
     Books,
@@ -20,7 +21,7 @@ from ledger_service.rules.books import (
 from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
-from ledger_service.rules.postings import AccountOpening
+from ledger_service.rules.postings import AccountOpening, CreditApplication
 from ledger_service.rules.sources import (
     BalanceTransfer,
     CheckRefund,
@@ -55,19 +56,31 @@ class Needs:
         client_no = order.client_no
         if isinstance(order, Document):
             for draft in order.drafts:
-                if draft.acct_no:
-                    self.accounts.add((client_no, draft.acct_no))
-                if draft.plan_instance_no:
-                    self.plan_instances.add((client_no, draft.plan_instance_no))
-                if draft.source is not None:
-                    add_named = _NAMED_BY.get(type(draft.source))
-                    if add_named is not None:
-                        add_named(self, client_no, draft, draft.source)
+                self._add_draft(client_no, draft)
         elif isinstance(order, AccountOpening):
             if order.external_id:
                 self.external_ids.add((client_no, order.external_id))
+        elif isinstance(order, CreditApplication):
+            self.transactions.add((client_no, order.credit_event_no))
+            self._add_targets(client_no, order.instruction)
         else:
             self.accounts.add((client_no, order.acct_no))
+
+    def _add_draft(self, client_no: int, draft: Draft) -> None:
+        if draft.acct_no:
+            self.accounts.add((client_no, draft.acct_no))
+        if draft.plan_instance_no:
+            self.plan_instances.add((client_no, draft.plan_instance_no))
+        if draft.source is not None:
+            add_named = _NAMED_BY.get(type(draft.source))
+            if add_named is not None:
+                add_named(self, client_no, draft, draft.source)
+        if draft.application is not BY_CHARGE_DATE:
+            self._add_targets(client_no, draft.application)
+
+    def _add_targets(self, client_no: int, instruction: Instruction) -> None:
+        self.transactions.update((client_no, event_no) for event_no in instruction.charge_event_nos)
+        self.invoices.update((client_no, invoice_no) for invoice_no in instruction.invoice_nos)
 
     def add_what_is_bound(self, books: Books) -> None:
         """Add the accounts and plan instances of the transactions and invoices that were found."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+from ledger_service.rules.applications import BY_CHARGE_DATE, Instruction
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.sources import Source
 from ledger_service.rules.transaction_types import TransactionType
@@ -22,6 +23,7 @@ class Posting(NamedTuple):
         its own but shares that of the posting before, or of what it voids.
     source_no: of what it voids; otherwise 0, to be given.
     draft: the place in the document of the draft that it comes from.
+    application: of a credit, which charges it pays.
     """
 
     client_no: int
@@ -38,6 +40,7 @@ class Posting(NamedTuple):
     row: Row | None
     source_no: int
     draft: int
+    application: Instruction = BY_CHARGE_DATE
 
 
 @dataclass(slots=True)
@@ -87,14 +90,26 @@ class PlanInstanceOpening(NamedTuple):
     name: str
 
 
+class CreditApplication(NamedTuple):
+    """What is left of a credit, to be applied. The last two follow from the credit, once that is found."""
+
+    client_no: int
+    credit_event_no: int
+    instruction: Instruction
+    effective_date: date
+    acct_no: int = 0
+    currency: str = ""
+
+
 class Decision(NamedTuple):
-    """An accepted document: what is posted, and what it opens, invoices, re-ages or voids as a whole."""
+    """An accepted document: what is posted, and what it opens, invoices, re-ages, voids whole or applies."""
 
     postings: list[Posting]
     invoice: NewInvoice | None = None
     voided_invoice_no: int = 0
     opening: AccountOpening | PlanInstanceOpening | None = None
     new_due_date: NewDueDate | None = None
+    application: CreditApplication | None = None
 
 
 class UnnumberedInvoiceExistsError(Exception):

@@ -70,6 +70,15 @@ def type_not_allowed(kind: TransactionType) -> DomainError:
     )
 
 
+def not_directable(kind: TransactionType) -> DomainError:
+    """Whom it pays is no choice: it is a charge, or what it is for follows from what it is."""
+    return invalid_field(
+        "application",
+        f"type {kind.code} ({kind.name}) takes no instruction: only payments and cash credits do",
+        "SOURCE_MISMATCH",
+    )
+
+
 def amount_required(kind: TransactionType) -> DomainError:
     """The type needs an amount."""
     return invalid_field("amount", f"type {kind.code} ({kind.name}) needs an amount", "AMOUNT_INVALID")
@@ -462,6 +471,24 @@ def not_reversible(event_no: int, kind: TransactionType) -> DomainError:
     return invalid_field(
         "refund_reversal.charge_event_no",
         f"transaction {event_no} is of type {kind.code} ({kind.name}), which can't be reversed",
+        "SOURCE_MISMATCH",
+    )
+
+
+def not_applicable(event_no: int, kind: TransactionType) -> DomainError:
+    """What is to be applied is no credit."""
+    return invalid_field(
+        "credit_event_no",
+        f"transaction {event_no} is of type {kind.code} ({kind.name}), which is no credit that pays charges",
+        "SOURCE_MISMATCH",
+    )
+
+
+def no_charge(event_no: int, kind: TransactionType) -> DomainError:
+    """What is to be paid is no charge."""
+    return invalid_field(
+        "application.charge_event_nos",
+        f"transaction {event_no} is of type {kind.code} ({kind.name}), which is no charge",
         "SOURCE_MISMATCH",
     )
 

@@ -5,7 +5,9 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ledger_service.rules import refusals
+from ledger_service.rules.applications import BY_CHARGE_DATE
 from ledger_service.rules.books import Books
+from ledger_service.rules.credit_applications import require_targets
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.postings import Decision, Posting
@@ -24,6 +26,8 @@ def decide_single(document: Document, books: Books) -> Decision:
     client_no, (draft,) = document.client_no, document.drafts
     account = books.account_of(client_no, draft)
     rule = _RULES.get(draft.type.code)
+    if draft.application is not BY_CHARGE_DATE:
+        require_targets(client_no, draft.acct_no, draft.application, books)
     settled = None if rule is None else rule(client_no, draft, books)
     return Decision(
         [
@@ -42,6 +46,7 @@ def decide_single(document: Document, books: Books) -> Decision:
                 draft.source or (),
                 0,
                 0,
+                draft.application,
             )
         ]
     )

@@ -74,6 +74,7 @@ class TransactionType:
     required_role: the role that the caller must have; other roles do not stand in for it (rule 19).
     shares_source: whether the transactions of one document share one source row.
     refundable_by: the type of refund for it, where it is a payment (rule 14).
+    directable: whether its draft may say which charges it pays (rule 8).
     reversible: whether a reversal (8) may take from it: it is a charge to the customer, neither a refund
         nor a transfer.
     debit_gl_account, credit_gl_account: None for invoice lines, whose line type names them.
@@ -94,6 +95,7 @@ class TransactionType:
     void_rule: VoidRule
     shares_source: bool
     refundable_by: int | None
+    directable: bool
     reversible: bool
     debit_gl_account: str | None
     credit_gl_account: str | None
@@ -127,6 +129,7 @@ def _type(
     void_rule: VoidRule = VoidRule.ALONE,
     shares_source: bool = False,
     refundable_by: int | None = None,
+    directable: bool = False,
     reversible: bool = False,
 ) -> TransactionType:
     debit, credit = gl_accounts or (None, None)
@@ -146,6 +149,7 @@ def _type(
         void_rule,
         shares_source,
         refundable_by,
+        directable,
         reversible,
         debit,
         credit,
@@ -159,12 +163,12 @@ _TYPES: Final = (
     _type(
         2, "Check", CREDIT, "external_payments", "payment_id", "record_external_payment",
         (gl.CHECK_CLEARING, gl.ACCOUNTS_RECEIVABLE),
-        source=sources.ExternalPayment, refundable_by=13,
+        source=sources.ExternalPayment, refundable_by=13, directable=True,
     ),
     _type(
         3, "Electronic Payment", CREDIT, "payments", "payment_id", "collect_from_account",
         (gl.ELECTRONIC_CLEARING, gl.ACCOUNTS_RECEIVABLE),
-        source=sources.ElectronicPayment, refundable_by=12,
+        source=sources.ElectronicPayment, refundable_by=12, directable=True,
     ),
     _type(
         4, "Balance Transfer To Account", CHARGE, "balance_transfer", "transfer_no",
@@ -197,7 +201,7 @@ _TYPES: Final = (
     ),
     _type(
         10, "Cash Credit", CREDIT, "cash_credits", "credit_no", "apply_cash_credit",
-        (gl.CASH_CREDITS, gl.ACCOUNTS_RECEIVABLE), reason_code_required=True,
+        (gl.CASH_CREDITS, gl.ACCOUNTS_RECEIVABLE), reason_code_required=True, directable=True,
     ),
     _type(
         12, "Refund of Electronic Payment", CHARGE, "payments", "payment_id", "issue_refund_to_account",
@@ -269,6 +273,7 @@ def _void_of(row: TransactionType) -> TransactionType:
         void_rule=VoidRule.NEVER,
         shares_source=row.shares_source,
         refundable_by=None,
+        directable=False,
         reversible=False,
         debit_gl_account=row.credit_gl_account,
         credit_gl_account=row.debit_gl_account,
@@ -298,6 +303,7 @@ ANY_VOID: Final = TransactionType(
     void_rule=VoidRule.NEVER,
     shares_source=False,
     refundable_by=None,
+    directable=False,
     reversible=False,
     debit_gl_account=None,
     credit_gl_account=None,

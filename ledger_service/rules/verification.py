@@ -27,6 +27,7 @@ class Check(IntEnum):
     JOURNAL = 5
     COMMIT_GROUP = 6
     DOCUMENT = 7
+    APPLICATION = 8
 
 
 @dataclass(frozen=True, slots=True)

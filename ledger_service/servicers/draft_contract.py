@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ledger_service.rules import sources
+from ledger_service.rules.applications import BY_CHARGE_DATE, Instruction, Method
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from service_kit.dates import date_from_proto
-from tallybook.ledger.v1 import ledger_pb2, transaction_pb2
+from tallybook.ledger.v1 import application_pb2, ledger_pb2, transaction_pb2
 
 
 def draft_from_proto(message: ledger_pb2.TransactionDraft, today: date) -> Draft:
@@ -37,7 +38,15 @@ def draft_from_proto(message: ledger_pb2.TransactionDraft, today: date) -> Draft
         None
         if source_field is None
         else _SOURCES[source_field](getattr(message, source_field), effective_date),
+        instruction_from_proto(message.application) if message.HasField("application") else BY_CHARGE_DATE,
     )
+
+
+def instruction_from_proto(message: application_pb2.ApplicationInstruction) -> Instruction:
+    """Which charges a credit pays; those that say nothing are one and the same."""
+    if message.method <= Method.CHARGE_DATE:
+        return BY_CHARGE_DATE
+    return Instruction(Method(message.method), tuple(message.charge_event_nos), tuple(message.invoice_nos))
 
 
 def external_payment_from_proto(

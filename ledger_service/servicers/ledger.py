@@ -16,6 +16,7 @@ from ledger_service.servicers.draft_contract import (
     dunning_charge_from_proto,
     electronic_payment_from_proto,
     external_payment_from_proto,
+    instruction_from_proto,
 )
 from ledger_service.servicers.posting_calls import document_of
 from service_kit.principal import current_principal
@@ -76,6 +77,7 @@ class LedgerServicer(Corrections):
             "",
             request.comment,
             external_payment_from_proto(request.external_payment, effective_date),
+            instruction_from_proto(request.application),
         )
         return await self._calls.post_draft(request, draft, ledger_pb2.RecordExternalPaymentResponse)
 
@@ -94,6 +96,7 @@ class LedgerServicer(Corrections):
             "",
             request.comment,
             electronic_payment_from_proto(request.electronic_payment, effective_date),
+            instruction_from_proto(request.application),
         )
         return await self._calls.post_draft(request, draft, ledger_pb2.RecordElectronicPaymentResponse)
 

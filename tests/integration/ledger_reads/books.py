@@ -1,9 +1,11 @@
 """Books for tests, written row by row as the owner of the database: whole to begin with, then with any fault.
 
 Each `post` is a commit group, with balances and digests as the ledger would leave them. Nothing is decided
-here: a test that posts nonsense gets nonsense, and that is the point.
+here: a test that posts nonsense gets nonsense, and that is the point. What is applied is worked out as the
+migration does it for books that are older than applications.
 """
 
+import importlib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +16,8 @@ import asyncpg
 
 from ledger_service.rules.digests import group_digest, part_digest
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
+
+applications = importlib.import_module("ledger_service.migrations.versions.0003_applications")
 
 CLIENT: int = 7
 RECORDED_AT = datetime(2026, 6, 30, 12, 0, 0, 123456, tzinfo=UTC)
@@ -109,7 +113,28 @@ class Books:
         """The event numbers of the entries, written as one commit group."""
         event_nos = [await self._write(client_no, entry) for entry in entries]
         await self._seal(client_no, event_nos[0], event_nos[-1])
+        await self.apply(client_no, *{entry.acct_no for entry in entries})
         return event_nos
+
+    async def apply(self, client_no: int, *acct_nos: int) -> None:
+        """Work out anew what is applied on the accounts, and what is open."""
+        for table in ("application", "open_item"):
+            await self.connection.execute(
+                f"DELETE FROM {table} WHERE client_no = $1 AND acct_no = ANY ($2)", client_no, acct_nos
+            )
+        history = await self.connection.fetch(
+            applications.HISTORY, [client_no] * len(acct_nos), list(acct_nos)
+        )
+        first_no = await self.connection.fetchval(
+            "SELECT coalesce(max(application_no), 0) + 1 FROM application"
+        )
+        made, open_items = applications.replay(history, first_no)
+        for statement, rows in (
+            (applications.WRITE_APPLICATIONS, made),
+            (applications.WRITE_OPEN_ITEMS, open_items),
+        ):
+            if rows:
+                await self.connection.execute(statement, *applications.columns_of(rows))
 
     async def _write(self, client_no: int, entry: Entry) -> int:
         event_no = next(self._event_nos)
@@ -145,12 +170,14 @@ class Books:
             }
             await self.insert(kind.source_table, **row)
         await self.connection.execute(
-            "UPDATE account_balance SET balance = balance + $1, last_event_no = $2"
+            "UPDATE account_balance SET balance = balance + $1, last_event_no = $2,"
+            " last_effective_date = greatest(last_effective_date, $5)"
             " WHERE client_no = $3 AND acct_no = $4",
             kind.effect * entry.amount,
             event_no,
             client_no,
             entry.acct_no,
+            entry.day,
         )
         await self.connection.execute(
             "UPDATE plan_instance_balance SET balance = balance + $1"
@@ -261,6 +288,8 @@ class Books:
             last_event_no=event_nos[-1],
             created_at=RECORDED_AT,
         )
+        # Only now its lines have a due date.
+        await self.apply(client_no, acct_no)
         return invoice_no, event_nos
 
     async def void_invoice(self, invoice_no: int, event_nos: list[int], *, day: date) -> list[int]:

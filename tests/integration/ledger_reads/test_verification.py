@@ -32,6 +32,8 @@ class Story:
     transfer: list[int]
     write_off: int
     charge: int
+    opening_credit: int
+    cash_credit: int
 
 
 async def write_story(books: Books) -> Story:
@@ -39,7 +41,7 @@ async def write_story(books: Books) -> Story:
     ada, plan = await books.account("Ada", plans=("Fibre",), external_id="ada-1")
     (bob,) = await books.account("Bob")
     (eve,) = await books.account("Eve", client_no=8)
-    await books.post(Entry(ada, 9, 5_000, MAY), Entry(bob, 18, 700, MAY))
+    _, opening_credit = await books.post(Entry(ada, 9, 5_000, MAY), Entry(bob, 18, 700, MAY))
     invoice_no, lines = await books.invoice(
         ada, 10_000, 2_000, -500, day=MAY, due=JUNE, plan_instance_no=plan
     )
@@ -62,10 +64,10 @@ async def write_story(books: Books) -> Story:
         Entry(ada, 6, 400, JUNE, row={"kind": 1, "invoice_no": invoice_no}, comment="bad debt")
     )
     (charge,) = await books.post(Entry(bob, 14, 1_200, JUNE))
-    await books.post(Entry(bob, 15, 250, JULY), Entry(bob, 10, 50, JULY))
+    _, cash_credit = await books.post(Entry(bob, 15, 250, JULY), Entry(bob, 10, 50, JULY))
     return Story(
         ada, plan, bob, invoice_no, lines, voided_invoice_no, payment, check, check_void, refund, memo,
-        transfer, write_off, charge,
+        transfer, write_off, charge, opening_credit, cash_credit,
     )  # fmt: skip
 
 
@@ -122,7 +124,10 @@ def sql(statement: str) -> Plant:
 FAULTS: dict[str, tuple[Plant, Expected]] = {
     "an account's balance is off by one": (
         sql("UPDATE account_balance SET balance = balance + 1 WHERE acct_no = {ada}"),
-        lambda it: {(Check.ACCOUNT_BALANCE, "account_balance", it.ada, 0, 0)},
+        lambda it: {
+            (Check.ACCOUNT_BALANCE, "account_balance", it.ada, 0, 0),
+            (Check.APPLICATION, "account_balance", it.ada, 0, 0),
+        },
     ),
     "an account has no balance": (
         sql("DELETE FROM account_balance WHERE acct_no = {bob}"),
@@ -173,6 +178,7 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
         lambda it: {
             (Check.ACCOUNT_BALANCE, "account_balance", it.bob, 0, 0),
             (Check.COMMIT_GROUP, "commit_group_part", 0, 0, it.charge),
+            (Check.APPLICATION, "acct_transaction", it.bob, 0, it.charge),
         },
     ),
     "a comment was changed": (
@@ -181,7 +187,10 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
     ),
     "an effective date was changed in a commit group of several": (
         sql("UPDATE acct_transaction SET effective_date = '2026-06-02' WHERE event_no = {memo[1]}"),
-        lambda it: {(Check.COMMIT_GROUP, "commit_group_part", 0, 0, 0)},
+        lambda it: {
+            (Check.ACCOUNT_BALANCE, "account_balance", it.ada, 0, 0),
+            (Check.COMMIT_GROUP, "commit_group_part", 0, 0, 0),
+        },
     ),
     "the amount of a void is another": (
         sql("UPDATE acct_transaction SET amount = amount - 1 WHERE event_no = {check_void}"),
@@ -189,6 +198,7 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
             (Check.ACCOUNT_BALANCE, "account_balance", it.ada, 0, 0),
             (Check.VOID_PAIR, "acct_transaction", it.ada, 0, it.check_void),
             (Check.COMMIT_GROUP, "commit_group_part", 0, 0, it.check_void),
+            (Check.APPLICATION, "acct_transaction", it.ada, 0, it.check_void),
         },
     ),
     "a void is of what does not exist": (
@@ -212,6 +222,7 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
             (Check.ACCOUNT_BALANCE, "account_balance", it.bob, 0, 0),
             (Check.SOURCE_ROW, "external_charge", it.bob, 0, it.charge),
             (Check.COMMIT_GROUP, "commit_group_part", 0, 0, it.charge),
+            (Check.APPLICATION, "open_item", it.bob, 0, it.charge),
         },
     ),
     "a transaction was moved to another account": (
@@ -221,6 +232,8 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
             (Check.ACCOUNT_BALANCE, "account_balance", it.bob, 0, 0),
             (Check.SOURCE_ROW, "external_charge", it.bob, 0, it.charge),
             (Check.COMMIT_GROUP, "commit_group_part", 0, 0, it.charge),
+            (Check.APPLICATION, "acct_transaction", it.ada, 0, it.charge),
+            (Check.APPLICATION, "open_item", it.bob, 0, it.charge),
         },
     ),
     "a transaction is in another currency than its account": (
@@ -253,6 +266,10 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
             (Check.ACCOUNT_BALANCE, "account_balance", it.bob, 0, 0),
             (Check.COMMIT_GROUP, "commit_group_part", 0, 0, it.transfer[1]),
             (Check.DOCUMENT, "balance_transfer", it.ada, 0, it.transfer[0]),
+            # Both credits that paid the leg, and what is open of it.
+            (Check.APPLICATION, "application", it.bob, 0, it.opening_credit),
+            (Check.APPLICATION, "application", it.bob, 0, it.cash_credit),
+            (Check.APPLICATION, "open_item", it.bob, 0, it.transfer[1]),
         },
     ),
     "a transfer is to another account than it says": (
@@ -284,6 +301,65 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
             " VALUES ({client}, {invoice_no}, 1, 2)"
         ),
         lambda it: {(Check.DOCUMENT, "invoice", it.ada, it.plan, it.invoice_lines[0])},
+    ),
+    "an application is missing": (
+        sql("DELETE FROM application WHERE credit_event_no = {write_off}"),
+        lambda it: {
+            (Check.APPLICATION, "acct_transaction", it.ada, it.plan, it.invoice_lines[0]),
+            (Check.APPLICATION, "acct_transaction", it.ada, 0, it.write_off),
+        },
+    ),
+    "more is applied than the credit and the charge are": (
+        sql("UPDATE application SET amount = 20000 WHERE credit_event_no = {write_off}"),
+        lambda it: {
+            (Check.APPLICATION, "acct_transaction", it.ada, it.plan, it.invoice_lines[0]),
+            (Check.APPLICATION, "acct_transaction", it.ada, 0, it.write_off),
+        },
+    ),
+    "an application is to a charge of another account": (
+        sql("UPDATE application SET charge_event_no = {charge} WHERE credit_event_no = {write_off}"),
+        lambda it: {
+            (Check.APPLICATION, "application", it.ada, 0, it.write_off),
+            (Check.APPLICATION, "acct_transaction", it.ada, it.plan, it.invoice_lines[0]),
+            (Check.APPLICATION, "acct_transaction", it.bob, 0, it.charge),
+        },
+    ),
+    "more is taken back than was applied": (
+        sql(
+            "UPDATE application SET takes_back_no = (SELECT min(application_no) FROM application"
+            " WHERE credit_event_no = {write_off}) WHERE credit_event_no = {check}"
+            " AND takes_back_no IS NOT NULL"
+        ),
+        lambda it: {
+            (Check.APPLICATION, "application", it.ada, 0, it.write_off),
+            (Check.APPLICATION, "application", it.ada, 0, it.check),
+        },
+    ),
+    "another amount is open": (
+        sql("UPDATE open_item SET open_amount = open_amount - 1 WHERE event_no = {charge}"),
+        lambda it: {
+            (Check.APPLICATION, "acct_transaction", it.bob, 0, it.charge),
+            (Check.APPLICATION, "account_balance", it.bob, 0, 0),
+        },
+    ),
+    "what is open is missing": (
+        sql("DELETE FROM open_item WHERE event_no = {charge}"),
+        lambda it: {
+            (Check.APPLICATION, "acct_transaction", it.bob, 0, it.charge),
+            (Check.APPLICATION, "account_balance", it.bob, 0, 0),
+        },
+    ),
+    "a credit waits while a charge does": (
+        sql(
+            "INSERT INTO open_item (client_no, acct_no, queue, effective_date, event_no, transaction_type,"
+            " open_amount, due_date) VALUES ({client}, {bob}, 2, '2026-07-01', {cash_credit}, 10, 50,"
+            " '2026-07-01')"
+        ),
+        lambda it: {
+            (Check.APPLICATION, "acct_transaction", it.bob, 0, it.cash_credit),
+            (Check.APPLICATION, "open_item", it.bob, 0, it.cash_credit),
+            (Check.APPLICATION, "account_balance", it.bob, 0, 0),
+        },
     ),
     "more is written off than the invoice is": (
         sql("UPDATE invoice SET total = 399 WHERE invoice_no = {invoice_no}"),
@@ -380,7 +456,7 @@ async def test_a_finding_says_what_was_expected_and_what_was_found(books: Books,
         "UPDATE account_balance SET balance = balance + 1 WHERE acct_no = $1", story.bob
     )
 
-    (finding,), _ = await verify(engine)
+    (finding, _), _ = await verify(engine)
 
     assert finding.message == "the stored balance is 1701, but the sum of its transactions is 1700"
 

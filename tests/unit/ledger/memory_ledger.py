@@ -76,6 +76,7 @@ class MemoryLedger:
         for name, count in needed.items():
             self.next_numbers[name] += count
         group = lay_out(accepted, firsts, NOW)
+        before = len(self.transactions)
         for each in accepted:
             self.transactions += each.transactions()
             if each.decision.invoice is not None:
@@ -83,7 +84,7 @@ class MemoryLedger:
             if each.decision.voided_invoice_no:
                 self.voided_invoices.add(each.decision.voided_invoice_no)
         assert [row[1] for row in group.transactions] == [
-            each.event_no for each in self.transactions[-len(group.transactions) :]
+            each.event_no for each in self.transactions[before:]
         ]
         return group
 

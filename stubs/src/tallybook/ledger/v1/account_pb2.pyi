@@ -682,7 +682,7 @@ class AccountAging(_message.Message):
 
     @_builtins.property
     def unapplied_credit(self) -> _money_pb2.Money:
-        """Credit that no charge has taken yet."""
+        """Credit that no charge has taken yet, that which is held (method NONE) included."""
 
     def __init__(
         self,

@@ -126,7 +126,9 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAging(self, request, context):
-        """Lists what accounts owe by how long it is overdue. Credits pay the oldest charges first.
+        """Lists what accounts owe by how long it is overdue: the open charges as they are applied (see ApplicationService). At a
+        date after which an account has further transactions, they are worked out for it as if credits paid the oldest
+        charges first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,10 @@ class AccountServiceStub:
     BatchGetBalances: _grpc.UnaryUnaryMultiCallable[_account_pb2.BatchGetBalancesRequest, _account_pb2.BatchGetBalancesResponse]
     """Returns the balances of up to 1,000 accounts now."""
     ListAging: _grpc.UnaryUnaryMultiCallable[_account_pb2.ListAgingRequest, _account_pb2.ListAgingResponse]
-    """Lists what accounts owe by how long it is overdue. Credits pay the oldest charges first."""
+    """Lists what accounts owe by how long it is overdue: the open charges as they are applied (see ApplicationService). At a
+    date after which an account has further transactions, they are worked out for it as if credits paid the oldest
+    charges first.
+    """
     GetStatement: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]
     """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
     balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
@@ -78,7 +81,10 @@ class AccountServiceAsyncStub(AccountServiceStub):
     BatchGetBalances: _aio.UnaryUnaryMultiCallable[_account_pb2.BatchGetBalancesRequest, _account_pb2.BatchGetBalancesResponse]  # type: ignore[assignment]
     """Returns the balances of up to 1,000 accounts now."""
     ListAging: _aio.UnaryUnaryMultiCallable[_account_pb2.ListAgingRequest, _account_pb2.ListAgingResponse]  # type: ignore[assignment]
-    """Lists what accounts owe by how long it is overdue. Credits pay the oldest charges first."""
+    """Lists what accounts owe by how long it is overdue: the open charges as they are applied (see ApplicationService). At a
+    date after which an account has further transactions, they are worked out for it as if credits paid the oldest
+    charges first.
+    """
     GetStatement: _aio.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]  # type: ignore[assignment]
     """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
     balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
@@ -145,7 +151,10 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.ListAgingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.ListAgingResponse, _abc.Awaitable[_account_pb2.ListAgingResponse]]:
-        """Lists what accounts owe by how long it is overdue. Credits pay the oldest charges first."""
+        """Lists what accounts owe by how long it is overdue: the open charges as they are applied (see ApplicationService). At a
+        date after which an account has further transactions, they are worked out for it as if credits paid the oldest
+        charges first.
+        """
 
     @_abc_1.abstractmethod
     def GetStatement(

@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from google.type import date_pb2 as _date_pb2
+from tallybook.ledger.v1 import application_pb2 as _application_pb2
 from tallybook.ledger.v1 import transaction_pb2 as _transaction_pb2
 from tallybook.ledger.v1 import transaction_type_pb2 as _transaction_type_pb2
 from tallybook.type.v1 import money_pb2 as _money_pb2
@@ -82,6 +83,7 @@ class TransactionDraft(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    APPLICATION_FIELD_NUMBER: _builtins.int
     EXTERNAL_PAYMENT_FIELD_NUMBER: _builtins.int
     ELECTRONIC_PAYMENT_FIELD_NUMBER: _builtins.int
     BALANCE_TRANSFER_FIELD_NUMBER: _builtins.int
@@ -119,6 +121,10 @@ class TransactionDraft(_message.Message):
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """The business date on which it takes effect. Omitted: today (UTC)."""
+
+    @_builtins.property
+    def application(self) -> _application_pb2.ApplicationInstruction:
+        """Which charges a payment or a cash credit (2, 3, 10) pays. Omitted: the oldest. Other types say so by themselves."""
 
     @_builtins.property
     def external_payment(self) -> _transaction_pb2.ExternalPayment:
@@ -180,6 +186,7 @@ class TransactionDraft(_message.Message):
         comment: _builtins.str = ...,
         document: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        application: _application_pb2.ApplicationInstruction | None = ...,
         external_payment: _transaction_pb2.ExternalPayment | None = ...,
         electronic_payment: _transaction_pb2.ElectronicPayment | None = ...,
         balance_transfer: _transaction_pb2.BalanceTransfer | None = ...,
@@ -193,9 +200,9 @@ class TransactionDraft(_message.Message):
         credit_memo_line: _transaction_pb2.CreditMemoLine | None = ...,
         void_of: Global___VoidOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "balance_transfer", b"balance_transfer", "check_refund", b"check_refund", "credit_memo_line", b"credit_memo_line", "dunning_charge", b"dunning_charge", "effective_date", b"effective_date", "electronic_payment", b"electronic_payment", "electronic_refund", b"electronic_refund", "external_charge", b"external_charge", "external_payment", b"external_payment", "new_invoice_line", b"new_invoice_line", "refund_reversal", b"refund_reversal", "source", b"source", "void_of", b"void_of", "write_off", b"write_off"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "application", b"application", "balance_transfer", b"balance_transfer", "check_refund", b"check_refund", "credit_memo_line", b"credit_memo_line", "dunning_charge", b"dunning_charge", "effective_date", b"effective_date", "electronic_payment", b"electronic_payment", "electronic_refund", b"electronic_refund", "external_charge", b"external_charge", "external_payment", b"external_payment", "new_invoice_line", b"new_invoice_line", "refund_reversal", b"refund_reversal", "source", b"source", "void_of", b"void_of", "write_off", b"write_off"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acct_no", b"acct_no", "amount", b"amount", "balance_transfer", b"balance_transfer", "check_refund", b"check_refund", "comment", b"comment", "credit_memo_line", b"credit_memo_line", "document", b"document", "dunning_charge", b"dunning_charge", "effective_date", b"effective_date", "electronic_payment", b"electronic_payment", "electronic_refund", b"electronic_refund", "external_charge", b"external_charge", "external_payment", b"external_payment", "new_invoice_line", b"new_invoice_line", "plan_instance_no", b"plan_instance_no", "reason_code", b"reason_code", "refund_reversal", b"refund_reversal", "request_id", b"request_id", "source", b"source", "transaction_type", b"transaction_type", "void_of", b"void_of", "write_off", b"write_off"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acct_no", b"acct_no", "amount", b"amount", "application", b"application", "balance_transfer", b"balance_transfer", "check_refund", b"check_refund", "comment", b"comment", "credit_memo_line", b"credit_memo_line", "document", b"document", "dunning_charge", b"dunning_charge", "effective_date", b"effective_date", "electronic_payment", b"electronic_payment", "electronic_refund", b"electronic_refund", "external_charge", b"external_charge", "external_payment", b"external_payment", "new_invoice_line", b"new_invoice_line", "plan_instance_no", b"plan_instance_no", "reason_code", b"reason_code", "refund_reversal", b"refund_reversal", "request_id", b"request_id", "source", b"source", "transaction_type", b"transaction_type", "void_of", b"void_of", "write_off", b"write_off"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["external_payment", "electronic_payment", "balance_transfer", "write_off", "refund_reversal", "electronic_refund", "check_refund", "external_charge", "dunning_charge", "new_invoice_line", "credit_memo_line", "void_of"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
@@ -402,6 +409,7 @@ class RecordExternalPaymentRequest(_message.Message):
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     EXTERNAL_PAYMENT_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
+    APPLICATION_FIELD_NUMBER: _builtins.int
     client_no: _builtins.int
     """The client (tenant)."""
     request_id: _builtins.str
@@ -424,6 +432,10 @@ class RecordExternalPaymentRequest(_message.Message):
     def external_payment(self) -> _transaction_pb2.ExternalPayment:
         """The check."""
 
+    @_builtins.property
+    def application(self) -> _application_pb2.ApplicationInstruction:
+        """Which charges it pays. Omitted: the oldest."""
+
     def __init__(
         self,
         *,
@@ -435,10 +447,11 @@ class RecordExternalPaymentRequest(_message.Message):
         effective_date: _date_pb2.Date | None = ...,
         external_payment: _transaction_pb2.ExternalPayment | None = ...,
         comment: _builtins.str = ...,
+        application: _application_pb2.ApplicationInstruction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "effective_date", b"effective_date", "external_payment", b"external_payment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "application", b"application", "effective_date", b"effective_date", "external_payment", b"external_payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acct_no", b"acct_no", "amount", b"amount", "client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "external_payment", b"external_payment", "plan_instance_no", b"plan_instance_no", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acct_no", b"acct_no", "amount", b"amount", "application", b"application", "client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "external_payment", b"external_payment", "plan_instance_no", b"plan_instance_no", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,6 +495,7 @@ class RecordElectronicPaymentRequest(_message.Message):
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     ELECTRONIC_PAYMENT_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
+    APPLICATION_FIELD_NUMBER: _builtins.int
     client_no: _builtins.int
     """The client (tenant)."""
     request_id: _builtins.str
@@ -504,6 +518,10 @@ class RecordElectronicPaymentRequest(_message.Message):
     def electronic_payment(self) -> _transaction_pb2.ElectronicPayment:
         """What the gateway confirmed."""
 
+    @_builtins.property
+    def application(self) -> _application_pb2.ApplicationInstruction:
+        """Which charges it pays. Omitted: the oldest."""
+
     def __init__(
         self,
         *,
@@ -515,10 +533,11 @@ class RecordElectronicPaymentRequest(_message.Message):
         effective_date: _date_pb2.Date | None = ...,
         electronic_payment: _transaction_pb2.ElectronicPayment | None = ...,
         comment: _builtins.str = ...,
+        application: _application_pb2.ApplicationInstruction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "effective_date", b"effective_date", "electronic_payment", b"electronic_payment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "application", b"application", "effective_date", b"effective_date", "electronic_payment", b"electronic_payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acct_no", b"acct_no", "amount", b"amount", "client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "electronic_payment", b"electronic_payment", "plan_instance_no", b"plan_instance_no", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acct_no", b"acct_no", "amount", b"amount", "application", b"application", "client_no", b"client_no", "comment", b"comment", "effective_date", b"effective_date", "electronic_payment", b"electronic_payment", "plan_instance_no", b"plan_instance_no", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -43,6 +43,10 @@ class _VerificationCheckEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ver
     """The rows of every commit group are those that were committed, unchanged and complete."""
     VERIFICATION_CHECK_DOCUMENT: _VerificationCheck.ValueType  # 7
     """The documents hold together: both legs of a transfer, refunds within payments, memos within charges, invoices with their lines."""
+    VERIFICATION_CHECK_APPLICATION: _VerificationCheck.ValueType  # 8
+    """Credits are applied to charges of their account, never more than the amount of either; what is open is what is not
+    applied; and the open charges less the open credits of each account are its balance.
+    """
 
 class VerificationCheck(_VerificationCheck, metaclass=_VerificationCheckEnumTypeWrapper):
     """What is checked."""
@@ -63,6 +67,10 @@ VERIFICATION_CHECK_COMMIT_GROUP: VerificationCheck.ValueType  # 6
 """The rows of every commit group are those that were committed, unchanged and complete."""
 VERIFICATION_CHECK_DOCUMENT: VerificationCheck.ValueType  # 7
 """The documents hold together: both legs of a transfer, refunds within payments, memos within charges, invoices with their lines."""
+VERIFICATION_CHECK_APPLICATION: VerificationCheck.ValueType  # 8
+"""Credits are applied to charges of their account, never more than the amount of either; what is open is what is not
+applied; and the open charges less the open credits of each account are its balance.
+"""
 Global___VerificationCheck: _TypeAlias = VerificationCheck  # noqa: Y015
 
 @_typing.final

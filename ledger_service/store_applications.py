@@ -1,0 +1,348 @@
+"""Reads and writes which credit paid which charge, and what is open."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import asyncpg
+
+from ledger_service import tables
+from ledger_service.rules.applications import AccountItems, Application, Item, Method, Queue
+from ledger_service.rules.books import AccountKey
+from ledger_service.rules.group_applications import GroupApplications, ItemChange, ItemsNeeded
+from ledger_service.rules.transaction_types import TRANSACTION_TYPES
+from ledger_service.store_groups import copy_rows
+from service_kit.database import RawConnection
+
+Row: TypeAlias = "asyncpg.Record"
+
+# --------------------------------------------------------------------- for a group, under its accounts' locks
+
+_ITEM_COLUMNS: Final = """
+    item.client_no, item.acct_no, item.queue, item.event_no, item.transaction_type, item.open_amount,
+    item.effective_date, item.due_date, item.invoice_no
+"""
+
+# From the front of each queue as many items as have the amount that is wanted: one step along the key of the
+# table for each, however many are open.
+_FRONTS: Final = f"""
+    WITH RECURSIVE front AS (
+        SELECT item.*, wanted.amount AS wanted
+          FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::numeric[])
+               AS wanted (client_no, acct_no, queue, amount)
+         CROSS JOIN LATERAL (
+               SELECT *
+                 FROM open_item AS first
+                WHERE first.client_no = wanted.client_no
+                  AND first.acct_no = wanted.acct_no
+                  AND first.queue = wanted.queue
+                ORDER BY first.effective_date, first.event_no
+                LIMIT 1
+               ) AS item
+         UNION ALL
+        SELECT item.*, front.wanted - front.open_amount
+          FROM front
+         CROSS JOIN LATERAL (
+               SELECT *
+                 FROM open_item AS next
+                WHERE next.client_no = front.client_no
+                  AND next.acct_no = front.acct_no
+                  AND next.queue = front.queue
+                  AND (next.effective_date, next.event_no) > (front.effective_date, front.event_no)
+                ORDER BY next.effective_date, next.event_no
+                LIMIT 1
+               ) AS item
+         WHERE front.wanted > front.open_amount
+    )
+    SELECT {_ITEM_COLUMNS}
+      FROM front AS item
+"""  # noqa: S608  # our own columns
+
+_WHOLE: Final = f"""
+    SELECT {_ITEM_COLUMNS}
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
+      JOIN open_item AS item USING (client_no, acct_no)
+"""  # noqa: S608  # our own columns
+
+# What the transactions paid, or were paid by, less what of it was taken back.
+_STANDING: Final = """
+    WITH made AS (
+        SELECT made.*
+          FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, credit_event_no)
+          JOIN application AS made USING (client_no, credit_event_no)
+         WHERE made.takes_back_no IS NULL
+         UNION
+        SELECT made.*
+          FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, charge_event_no)
+          JOIN application AS made USING (client_no, charge_event_no)
+         WHERE made.takes_back_no IS NULL
+    )
+    SELECT made.client_no, made.acct_no, made.application_no, made.credit_event_no, made.charge_event_no,
+           made.amount, made.by_event_no, made.effective_date,
+           (made.amount - coalesce(sum(back.amount), 0))::bigint AS live
+      FROM made
+      LEFT JOIN application AS back
+        ON back.client_no = made.client_no
+       AND back.acct_no = made.acct_no
+       AND back.takes_back_no = made.application_no
+     GROUP BY made.client_no, made.acct_no, made.application_no, made.credit_event_no, made.charge_event_no,
+              made.amount, made.by_event_no, made.effective_date
+     ORDER BY made.application_no
+"""
+
+# Transactions as the items that they would be if anything of them were open.
+_CLOSED: Final = """
+    SELECT t.client_no, t.acct_no, t.event_no, t.transaction_type, t.effective_date,
+           coalesce(re_aged.due_date, invoice.due_date, t.effective_date) AS due_date, detail.invoice_no,
+           instruction.method
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, event_no)
+      JOIN acct_transaction AS t USING (client_no, event_no)
+      LEFT JOIN gl_detail AS detail
+        ON detail.client_no = t.client_no
+       AND detail.invoice_detail_no = CASE WHEN t.transaction_type IN (21, 22) THEN t.source_no END
+      LEFT JOIN invoice
+        ON invoice.client_no = t.client_no AND invoice.invoice_no = detail.invoice_no
+      LEFT JOIN LATERAL (
+           SELECT newest.due_date
+             FROM invoice_due_date AS newest
+            WHERE newest.client_no = t.client_no AND newest.invoice_no = detail.invoice_no
+            ORDER BY newest.event_no DESC
+            LIMIT 1
+           ) AS re_aged ON true
+      LEFT JOIN application_instruction AS instruction
+        ON instruction.client_no = t.client_no AND instruction.event_no = t.event_no
+"""
+
+_UPDATE_ITEMS: Final = """
+    UPDATE open_item AS item
+       SET open_amount = change.open_amount,
+           due_date = change.due_date
+      FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::date[], $5::bigint[], $6::bigint[],
+                  $7::date[])
+           AS change (client_no, acct_no, queue, effective_date, event_no, open_amount, due_date)
+     WHERE (item.client_no, item.acct_no, item.queue, item.effective_date, item.event_no)
+           = (change.client_no, change.acct_no, change.queue, change.effective_date, change.event_no)
+"""
+
+_DELETE_ITEMS: Final = """
+    DELETE FROM open_item AS item
+     USING unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::date[], $5::bigint[])
+           AS closed (client_no, acct_no, queue, effective_date, event_no)
+     WHERE (item.client_no, item.acct_no, item.queue, item.effective_date, item.event_no)
+           = (closed.client_no, closed.acct_no, closed.queue, closed.effective_date, closed.event_no)
+"""
+
+
+async def read_items(connection: RawConnection, needed: ItemsNeeded) -> dict[AccountKey, AccountItems]:
+    """The items that a group needs, by account; an account of which nothing is needed may be missing."""
+    accounts: defaultdict[AccountKey, AccountItems] = defaultdict(AccountItems)
+    if needed.fronts:
+        keys = sorted(needed.fronts)
+        columns = [[key[place] for key in keys] for place in range(3)]
+        for row in await connection.fetch(_FRONTS, *columns, [needed.fronts[key] for key in keys]):
+            accounts[row["client_no"], row["acct_no"]].add(_open_item(row))
+    if needed.whole:
+        for row in await connection.fetch(_WHOLE, *_columns(needed.whole)):
+            accounts[row["client_no"], row["acct_no"]].add(_open_item(row))
+        for account in needed.whole:
+            accounts[account]  # is made, so that what has nothing open is there as well
+    if needed.undone:
+        await _read_undone(connection, needed, accounts)
+    return dict(accounts)
+
+
+async def _read_undone(
+    connection: RawConnection, needed: ItemsNeeded, accounts: defaultdict[AccountKey, AccountItems]
+) -> None:
+    """The applications that may be taken back, and what is open again then."""
+    named = set(needed.undone)
+    for row in await connection.fetch(_STANDING, *_columns(needed.undone)):
+        client_no, credit_event_no, charge_event_no = (
+            row["client_no"],
+            row["credit_event_no"],
+            row["charge_event_no"],
+        )
+        named |= {(client_no, credit_event_no), (client_no, charge_event_no)}
+        accounts[client_no, row["acct_no"]].add_application(
+            Application(
+                credit_event_no,
+                charge_event_no,
+                row["amount"],
+                row["by_event_no"] or 0,
+                row["effective_date"],
+                row["live"],
+                application_no=row["application_no"],
+            )
+        )
+    for row in await connection.fetch(_CLOSED, *_columns(named)):
+        items = accounts[row["client_no"], row["acct_no"]]
+        if row["event_no"] not in items:
+            items.add(_closed_item(row))
+
+
+def _open_item(row: Row) -> Item:
+    return Item(
+        row["event_no"],
+        TRANSACTION_TYPES[row["transaction_type"]],
+        row["open_amount"],
+        row["effective_date"],
+        row["due_date"],
+        row["invoice_no"] or 0,
+        row["queue"] == Queue.HELD,
+        row["open_amount"],
+    )
+
+
+def _closed_item(row: Row) -> Item:
+    return Item(
+        row["event_no"],
+        TRANSACTION_TYPES[row["transaction_type"]],
+        0,
+        row["effective_date"],
+        row["due_date"],
+        row["invoice_no"] or 0,
+        row["method"] == Method.NONE,
+    )
+
+
+async def write_applications(
+    connection: RawConnection, applied: GroupApplications, created_at: datetime
+) -> None:
+    """Write the applications of a group, which have their numbers, and what is open now."""
+    await copy_rows(
+        connection,
+        tables.application,
+        [
+            _application_row(each.client_no, each.acct_no, each.application, created_at)
+            for each in applied.applications
+        ],
+    )
+    await copy_rows(connection, tables.application_instruction, applied.instructions)
+    opened, changed, closed = [], [], []
+    for change in applied.changes:
+        item = change.item
+        if not item.stored_amount:
+            opened.append(_open_item_row(change))
+        elif item.open_amount:
+            changed.append((*_item_key(change), item.open_amount, item.due_date))
+        else:
+            closed.append(_item_key(change))
+    await copy_rows(connection, tables.open_item, opened)
+    if changed:
+        await connection.execute(_UPDATE_ITEMS, *_columns(changed))
+    if closed:
+        await connection.execute(_DELETE_ITEMS, *_columns(closed))
+
+
+def _application_row(
+    client_no: int, acct_no: int, made: Application, created_at: datetime
+) -> tuple[Any, ...]:
+    """The columns of application."""
+    return (
+        client_no,
+        acct_no,
+        made.application_no,
+        made.credit_event_no,
+        made.charge_event_no,
+        made.amount,
+        None if made.takes_back is None else made.takes_back.application_no,
+        made.by_event_no or None,
+        made.effective_date,
+        created_at,
+    )
+
+
+def _open_item_row(change: ItemChange) -> tuple[Any, ...]:
+    """The columns of open_item."""
+    item = change.item
+    return (*_item_key(change), item.kind.code, item.open_amount, item.due_date, item.invoice_no or None)
+
+
+def _item_key(change: ItemChange) -> tuple[int, int, Queue, date, int]:
+    item = change.item
+    return change.client_no, change.acct_no, item.queue, item.effective_date, item.event_no
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """The rows as one array a column, for unnest, in the order of their keys."""
+    return [list(column) for column in zip(*sorted(rows), strict=True)]
+
+
+# ------------------------------------------------------------------------------------------------ for readers
+
+
+class ItemKey(NamedTuple):
+    """Where an open item stands in its account."""
+
+    queue: int
+    effective_date: date
+    event_no: int
+
+
+FIRST_ITEM: Final = ItemKey(0, date.min, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredApplication:
+    """An application as it is stored; 0 stands for none."""
+
+    application_no: int
+    acct_no: int
+    credit_event_no: int
+    charge_event_no: int
+    amount: int
+    takes_back_no: int
+    by_event_no: int
+    effective_date: date
+    created_at: datetime
+    currency_code: str
+
+
+_ITEMS_AFTER: Final = f"""
+    SELECT {_ITEM_COLUMNS}
+      FROM open_item AS item
+     WHERE client_no = $1
+       AND acct_no = $2
+       AND (queue, effective_date, event_no) > ($3, $4, $5)
+     ORDER BY queue, effective_date, event_no
+     LIMIT $6
+"""  # noqa: S608  # our own columns
+
+_CURRENCY: Final = "SELECT currency_code FROM account WHERE client_no = $1 AND acct_no = $2"
+
+
+async def currency_of(connection: RawConnection, client_no: int, acct_no: int) -> str | None:
+    """The currency of an account; None when there is no such account."""
+    currency: str | None = await connection.fetchval(_CURRENCY, client_no, acct_no)
+    return currency
+
+
+async def list_open_items(
+    connection: RawConnection, client_no: int, acct_no: int, *, after: ItemKey, limit: int
+) -> list[Item]:
+    """The first open items of an account after one of them: charges, credits, then credits that are held."""
+    return [
+        _open_item(row) for row in await connection.fetch(_ITEMS_AFTER, client_no, acct_no, *after, limit)
+    ]
+
+
+async def list_applications(
+    connection: RawConnection, client_no: int, of: str, number: int, *, after: int, limit: int
+) -> Sequence[StoredApplication]:
+    """The first applications with a number above `after`. `of` is the column that has `number`: acct_no,
+    credit_event_no or charge_event_no.
+    """
+    statement = f"""
+        SELECT application_no, acct_no, credit_event_no, charge_event_no, amount,
+               coalesce(takes_back_no, 0), coalesce(by_event_no, 0), application.effective_date,
+               application.created_at, account.currency_code
+          FROM application
+          JOIN account USING (client_no, acct_no)
+         WHERE client_no = $1 AND {of} = $2 AND application_no > $3
+         ORDER BY application_no
+         LIMIT $4
+    """  # noqa: S608  # one of three names of our own
+    rows = await connection.fetch(statement, client_no, number, after, limit)
+    return [StoredApplication(*row) for row in rows]
