@@ -1,186 +1,141 @@
 """Which credit paid which charge: stored from now on, and worked out for what was posted before.
 
-Of the transactions there are, each account's are gone through in the order in which they were posted, by the
-rule that applies them from now on. No transaction may be posted by an older version of the service while this
-runs, nor after: it would be applied to nothing. VerifyLedger finds what was.
+Of the transactions there are, voids and refunds are applied to what they name; all else pays first in, first
+out, as if nothing had said what it is for. No transaction may be posted by an older version of the service
+while this runs, nor after: it would be applied to nothing. VerifyLedger finds what was.
 
 Revision ID: 0003
 Revises: 0002
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from alembic import op
 
-from ledger_service.rules.applications import AccountItems, Entry
-from ledger_service.rules.transaction_types import TRANSACTION_TYPES, DocumentKind
-
 revision = "0003"
 down_revision = "0002"
 
-ACCOUNTS_AT_ONCE: Final = 500
-
-# The accounts after one of them, over all clients.
-ACCOUNTS: Final = """
-    SELECT client_no, acct_no
-      FROM account_balance
-     WHERE last_event_no > 0 AND (client_no, acct_no) > ($1, $2)
-     ORDER BY client_no, acct_no
-     LIMIT $3
+LAST_DATES: Final = """
+    UPDATE account_balance AS b
+       SET last_effective_date = last.effective_date
+      FROM (SELECT client_no, acct_no, max(effective_date) AS effective_date
+              FROM acct_transaction
+             GROUP BY client_no, acct_no) AS last
+     WHERE (b.client_no, b.acct_no) = (last.client_no, last.acct_no)
 """
 
-HISTORY: Final = """
-    SELECT t.client_no, t.acct_no, t.event_no, t.transaction_type, t.amount, t.effective_date,
-           coalesce(r.due_date, i.due_date, t.effective_date) AS due_date,
-           coalesce(d.invoice_no, w.invoice_no, 0) AS invoice_no,
-           coalesce(t.related_event_no, 0) AS related_event_no, t.created_at
-      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
-      JOIN acct_transaction AS t USING (client_no, acct_no)
-      LEFT JOIN gl_detail AS d
-        ON d.client_no = t.client_no
-       AND d.invoice_detail_no = CASE WHEN t.transaction_type IN (21, 22, -21, -22) THEN t.source_no END
-      LEFT JOIN invoice AS i ON i.client_no = t.client_no AND i.invoice_no = d.invoice_no
-      LEFT JOIN write_offs AS w
-        ON w.client_no = t.client_no
-       AND w.write_off_no = CASE WHEN t.transaction_type = 6 THEN t.source_no END
-      LEFT JOIN LATERAL (
-           SELECT n.due_date
-             FROM invoice_due_date AS n
-            WHERE n.client_no = t.client_no AND n.invoice_no = d.invoice_no
-            ORDER BY n.event_no DESC
-            LIMIT 1) AS r ON true
-     ORDER BY t.client_no, t.acct_no, t.event_no
+# What names the other side: a void pays, or is paid by, what it voids; a refund is paid by its payment.
+PAIRS: Final = """
+    INSERT INTO paired (client_no, acct_no, credit_event_no, charge_event_no, amount)
+    SELECT t.client_no, t.acct_no,
+           CASE WHEN y.effect < 0 THEN t.event_no ELSE t.related_event_no END,
+           CASE WHEN y.effect < 0 THEN t.related_event_no ELSE t.event_no END,
+           t.amount
+      FROM acct_transaction AS t
+      JOIN transaction_type AS y ON y.code = t.transaction_type
+     WHERE t.transaction_type < 0
+        OR (t.transaction_type IN (12, 13)
+            AND NOT EXISTS (SELECT
+                              FROM acct_transaction AS v
+                             WHERE v.client_no = t.client_no
+                               AND v.related_event_no = t.event_no
+                               AND v.transaction_type < 0))
 """
 
-WRITE_APPLICATIONS: Final = """
+# The rest of each side laid end to end in its order: what lies beside each other is paid by each other. Every
+# end of a charge or of a credit begins another application.
+QUEUES: Final = """
+    WITH rest AS (
+        SELECT t.client_no, t.acct_no, t.event_no, t.effective_date, y.effect > 0 AS is_charge,
+               t.amount - coalesce(p.amount, 0) AS amount
+          FROM acct_transaction AS t
+          JOIN transaction_type AS y ON y.code = t.transaction_type
+          LEFT JOIN (SELECT client_no, event_no, sum(amount)::bigint AS amount
+                       FROM (SELECT client_no, credit_event_no AS event_no, amount FROM paired
+                              UNION ALL
+                             SELECT client_no, charge_event_no, amount FROM paired) AS side
+                      GROUP BY client_no, event_no) AS p USING (client_no, event_no)
+    ), laid AS MATERIALIZED (
+        SELECT client_no, acct_no, event_no, is_charge,
+               row_number() OVER queue AS place, sum(amount) OVER queue AS upto
+          FROM rest
+         WHERE amount > 0
+        WINDOW queue AS (PARTITION BY client_no, acct_no, is_charge ORDER BY effective_date, event_no)
+    ), piece AS (
+        SELECT client_no, acct_no,
+               upto - coalesce(lag(upto) OVER account, 0) AS amount,
+               coalesce(sum(charges) OVER before, 0) + 1 AS charge_place,
+               coalesce(sum(credits) OVER before, 0) + 1 AS credit_place
+          FROM (SELECT client_no, acct_no, upto, count(*) FILTER (WHERE is_charge) AS charges,
+                       count(*) FILTER (WHERE NOT is_charge) AS credits
+                  FROM laid
+                 GROUP BY client_no, acct_no, upto) AS ends
+        WINDOW account AS (PARTITION BY client_no, acct_no ORDER BY upto),
+               before AS (account ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    )
+    INSERT INTO paired (client_no, acct_no, credit_event_no, charge_event_no, amount)
+    SELECT piece.client_no, piece.acct_no, credit.event_no, charge.event_no, piece.amount
+      FROM piece
+      JOIN laid AS charge
+        ON (charge.client_no, charge.acct_no, charge.place) = (piece.client_no, piece.acct_no, charge_place)
+       AND charge.is_charge
+      JOIN laid AS credit
+        ON (credit.client_no, credit.acct_no, credit.place) = (piece.client_no, piece.acct_no, credit_place)
+       AND NOT credit.is_charge
+"""
+
+# Made by the later of the two, as it would have been.
+APPLICATIONS: Final = """
     INSERT INTO application (client_no, acct_no, application_no, credit_event_no, charge_event_no, amount,
-                             takes_back_no, by_event_no, effective_date, created_at)
-    SELECT *
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-                  $7::bigint[], $8::bigint[], $9::date[], $10::timestamptz[])
+                             by_event_no, effective_date, created_at)
+    SELECT p.client_no, p.acct_no,
+           row_number() OVER (ORDER BY t.event_no, p.credit_event_no, p.charge_event_no),
+           p.credit_event_no, p.charge_event_no, p.amount, t.event_no, t.effective_date, t.created_at
+      FROM paired AS p
+      JOIN acct_transaction AS t
+        ON t.client_no = p.client_no AND t.event_no = greatest(p.credit_event_no, p.charge_event_no)
 """
 
-WRITE_OPEN_ITEMS: Final = """
+OPEN_ITEMS: Final = """
     INSERT INTO open_item (client_no, acct_no, queue, effective_date, event_no, transaction_type, open_amount,
                            due_date, invoice_no)
-    SELECT *
-      FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::date[], $5::bigint[], $6::smallint[],
-                  $7::bigint[], $8::date[], $9::bigint[])
+    SELECT t.client_no, t.acct_no, CASE WHEN y.effect > 0 THEN 1 ELSE 2 END, t.effective_date, t.event_no,
+           t.transaction_type, t.amount - coalesce(p.amount, 0),
+           coalesce(r.due_date, i.due_date, t.effective_date), d.invoice_no
+      FROM acct_transaction AS t
+      JOIN transaction_type AS y ON y.code = t.transaction_type
+      LEFT JOIN (SELECT client_no, event_no, sum(amount)::bigint AS amount
+                   FROM (SELECT client_no, credit_event_no AS event_no, amount FROM application
+                          UNION ALL
+                         SELECT client_no, charge_event_no, amount FROM application) AS side
+                  GROUP BY client_no, event_no) AS p USING (client_no, event_no)
+      LEFT JOIN gl_detail AS d
+        ON d.client_no = t.client_no
+       AND d.invoice_detail_no = CASE WHEN t.transaction_type IN (21, 22) THEN t.source_no END
+      LEFT JOIN invoice AS i ON i.client_no = t.client_no AND i.invoice_no = d.invoice_no
+      LEFT JOIN LATERAL (SELECT n.due_date
+                           FROM invoice_due_date AS n
+                          WHERE n.client_no = t.client_no AND n.invoice_no = d.invoice_no
+                          ORDER BY n.event_no DESC
+                          LIMIT 1) AS r ON true
+     WHERE t.amount > coalesce(p.amount, 0)
 """
 
 
 def upgrade() -> None:
     """Create the tables, and fill them from the books."""
     _create_tables()
-    connection = op.get_bind()
-    connection.exec_driver_sql(
+    op.execute(LAST_DATES)
+    op.execute(
         """
-        UPDATE account_balance AS b
-           SET last_effective_date = (SELECT max(t.effective_date)
-                                        FROM acct_transaction AS t
-                                       WHERE t.client_no = b.client_no AND t.acct_no = b.acct_no)
-         WHERE b.last_event_no > 0
+        CREATE TEMPORARY TABLE paired (client_no bigint, acct_no bigint, credit_event_no bigint,
+                                       charge_event_no bigint, amount bigint) ON COMMIT DROP
         """
     )
-    last, application_no = (0, 0), 1
-    while accounts := connection.exec_driver_sql(ACCOUNTS, (*last, ACCOUNTS_AT_ONCE)).all():
-        history = connection.exec_driver_sql(HISTORY, columns_of(accounts)).all()
-        applications, open_items = replay(history, application_no)
-        for statement, rows in ((WRITE_APPLICATIONS, applications), (WRITE_OPEN_ITEMS, open_items)):
-            if rows:
-                connection.exec_driver_sql(statement, columns_of(rows))
-        application_no += len(applications)
-        last = tuple(accounts[-1])
-    connection.exec_driver_sql("SELECT setval('application_seq', $1, false)", (application_no,))
-
-
-def replay(
-    history: Sequence[Any], first_application_no: int
-) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """The rows of application and of open_item that the rows of HISTORY come to."""
-    applications: list[tuple[Any, ...]] = []
-    open_items: list[tuple[Any, ...]] = []
-    for (client_no, acct_no), rows in groupby(history, key=lambda row: (row[0], row[1])):
-        items = AccountItems()
-        posted_at: dict[int, Any] = {}
-        for document in _documents(list(rows)):
-            posted_at |= {row[2]: row[9] for row in document}
-            items.post([_entry(row) for row in document])
-        for application_no, made in enumerate(items.made, first_application_no + len(applications)):
-            made.application_no = application_no
-            applications.append(
-                (
-                    client_no,
-                    acct_no,
-                    application_no,
-                    made.credit_event_no,
-                    made.charge_event_no,
-                    made.amount,
-                    None if made.takes_back is None else made.takes_back.application_no,
-                    made.by_event_no,
-                    made.effective_date,
-                    posted_at[made.by_event_no],
-                )
-            )
-        open_items += [
-            (
-                client_no,
-                acct_no,
-                item.queue.value,
-                item.effective_date,
-                item.event_no,
-                item.kind.code,
-                item.open_amount,
-                item.due_date,
-                item.invoice_no or None,
-            )
-            for item in items.open_items()
-        ]
-    return applications, open_items
-
-
-def _entry(row: Any) -> Entry:
-    _, _, event_no, code, amount, effective_date, due_date, invoice_no, related_event_no, _ = row
-    kind = TRANSACTION_TYPES[code]
-    return Entry(event_no, kind, amount, effective_date, due_date, invoice_no, related_event_no)
-
-
-def columns_of(rows: Sequence[Any]) -> tuple[list[Any], ...]:
-    """One array a column, for unnest."""
-    return tuple(list(column) for column in zip(*rows, strict=True))
-
-
-def _documents(rows: Sequence[Any]) -> Iterator[list[Any]]:
-    """What of an account was posted as one: an invoice, a refund with its reversals, or their voids."""
-    document: list[Any] = []
-    for row in rows:
-        if document and not _belongs_to(document[-1], row):
-            yield document
-            document = []
-        document.append(row)
-    if document:
-        yield document
-
-
-def _belongs_to(before: Any, row: Any) -> bool:
-    kind, kind_before = TRANSACTION_TYPES[row[3]], TRANSACTION_TYPES[before[3]]
-    if kind.is_void != kind_before.is_void:
-        return False
-    if abs(kind.code) in _REVERSALS:
-        return abs(kind_before.code) in _REFUNDS | _REVERSALS
-    return abs(kind.code) in _LINES and abs(kind_before.code) in _LINES and row[7] == before[7]
-
-
-def _codes(document: DocumentKind) -> frozenset[int]:
-    return frozenset(row.code for row in TRANSACTION_TYPES.values() if row.document is document)
-
-
-_REFUNDS: Final = _codes(DocumentKind.REFUND)
-_REVERSALS: Final = _codes(DocumentKind.REVERSAL)
-_LINES: Final = _codes(DocumentKind.INVOICE)
+    for statement in (PAIRS, QUEUES, APPLICATIONS, OPEN_ITEMS):
+        op.execute(statement)
+    op.execute("SELECT setval('application_seq', (SELECT count(*) + 1 FROM application), false)")
 
 
 def _create_tables() -> None:

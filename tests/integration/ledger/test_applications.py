@@ -383,14 +383,14 @@ BACK_TO_0002 = """
 """
 
 
-async def test_the_migration_applies_what_was_posted_before_as_it_would_have_been(
+async def test_the_migration_applies_what_was_posted_before_oldest_first(
     applications: Applications,
     database: FreshDatabase,
     sql: "asyncpg.Connection[asyncpg.Record]",
     serve: Serve,
 ) -> None:
     ledger = applications.ledger
-    acct, empty = await ledger.account(500), await ledger.account()
+    acct, other, in_credit, empty = [await ledger.account(500), *[await ledger.account() for _ in range(3)]]
     billed = await ledger.invoice(acct, (3, 100), (1, 1_000), invoice_date=TODAY)
     (_, line) = (await ledger.get_invoice(billed.invoice_no)).lines
     (paid,) = await ledger.posted(payment(acct, 1_200))
@@ -400,17 +400,29 @@ async def test_the_migration_applies_what_was_posted_before_as_it_would_have_bee
     )
     (wrong,) = await ledger.posted(check(acct, 70))
     await ledger.void(wrong)
-    open_before, made_before = await applications.open(acct), await applications.made(acct_no=acct)
-    assert made_before
+    await ledger.posted(*(external_charge(other, amount) for amount in (10, 20, 30)), check(other, 25))
+    await ledger.posted(check(in_credit, 9), check(in_credit, 4), external_charge(in_credit, 11))
+    accounts = (acct, other, in_credit, empty)
+    open_before = [await applications.open(each) for each in accounts]
+    others_before = [
+        (made.credit_event_no, made.charge_event_no, made.amount.minor_units, made.by_event_no)
+        for each in (other, in_credit)
+        for made in await applications.made(acct_no=each)
+    ]
 
     await sql.execute(BACK_TO_0002)
     runtime_role = urlsplit(database.url).username
     await migrations.upgrade("ledger_service", database.owner_url, runtime_role)
 
     after = Applications(await serve())
-    assert await after.open(acct) == open_before
-    assert await after.made(acct_no=acct) == made_before
+    assert [await after.open(each) for each in accounts] == open_before
+    assert others_before == [
+        (made.credit_event_no, made.charge_event_no, made.amount.minor_units, made.by_event_no)
+        for each in (other, in_credit)
+        for made in await after.made(acct_no=each)
+    ]
     assert await after.faults() == []
+    made_before = await after.made(acct_no=acct)
     (charge, _) = await after.ledger.posted(external_charge(empty, 5), check(empty, 5))
     (made,) = await after.made(charge_event_no=charge)
     assert made.application_no > made_before[-1].application_no

@@ -1,11 +1,10 @@
 """Books for tests, written row by row as the owner of the database: whole to begin with, then with any fault.
 
 Each `post` is a commit group, with balances and digests as the ledger would leave them. Nothing is decided
-here: a test that posts nonsense gets nonsense, and that is the point. What is applied is worked out as the
-migration does it for books that are older than applications.
+here: a test that posts nonsense gets nonsense, and that is the point. What is applied is worked out by
+the rule (see `replayed`).
 """
 
-import importlib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +15,7 @@ import asyncpg
 
 from ledger_service.rules.digests import group_digest, part_digest
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
-
-applications = importlib.import_module("ledger_service.migrations.versions.0003_applications")
+from tests.integration.ledger_reads import replayed
 
 CLIENT: int = 7
 RECORDED_AT = datetime(2026, 6, 30, 12, 0, 0, 123456, tzinfo=UTC)
@@ -122,19 +120,17 @@ class Books:
             await self.connection.execute(
                 f"DELETE FROM {table} WHERE client_no = $1 AND acct_no = ANY ($2)", client_no, acct_nos
             )
-        history = await self.connection.fetch(
-            applications.HISTORY, [client_no] * len(acct_nos), list(acct_nos)
-        )
+        history = await self.connection.fetch(replayed.HISTORY, [client_no] * len(acct_nos), list(acct_nos))
         first_no = await self.connection.fetchval(
             "SELECT coalesce(max(application_no), 0) + 1 FROM application"
         )
-        made, open_items = applications.replay(history, first_no)
+        made, open_items = replayed.replay(history, first_no)
         for statement, rows in (
-            (applications.WRITE_APPLICATIONS, made),
-            (applications.WRITE_OPEN_ITEMS, open_items),
+            (replayed.WRITE_APPLICATIONS, made),
+            (replayed.WRITE_OPEN_ITEMS, open_items),
         ):
             if rows:
-                await self.connection.execute(statement, *applications.columns_of(rows))
+                await self.connection.execute(statement, *replayed.columns_of(rows))
 
     async def _write(self, client_no: int, entry: Entry) -> int:
         event_no = next(self._event_nos)
