@@ -71,15 +71,15 @@ WITH_COMPANIONS: Final = frozenset({4, 5, 12, 13, 24})
 
 async def read_unchanging(connection: RawConnection, needs: Needs, books: Books) -> None:
     """Read the transactions and invoices that are named, and what stands and falls with them."""
-    if needs.invoices:
-        await _read_invoices(connection, needs, books)
-    wanted = needs.transactions - books.transactions.keys()
-    if wanted:
-        named = await read_transactions(connection, wanted)
+    if needs.transactions:
+        named = await read_transactions(connection, needs.transactions)
         books.transactions.update(named)
         bound = [each for each in named.values() if each.type.code in WITH_COMPANIONS]
         if bound:
             await _read_companions(connection, bound, books)
+    needs.add_invoices_of_charges(books)
+    if needs.invoices:
+        await _read_invoices(connection, needs, books)
 
 
 async def _read_invoices(connection: RawConnection, needs: Needs, books: Books) -> None:

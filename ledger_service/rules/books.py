@@ -135,14 +135,14 @@ class Books:
             raise refusals.transaction_not_found(client_no, event_no)
         return transaction
 
-    def transaction_of(self, client_no: int, event_no: int, draft: Draft) -> Transaction:
-        """The transaction that a draft refers to, once it is found to be of the draft's account and plan
-        instance.
+    def transaction_of(self, client_no: int, event_no: int, draft: Draft, field: str) -> Transaction:
+        """The transaction that a draft refers to in `field`, once it is found to be of the draft's account
+        and plan instance.
         """
         transaction = self.transaction(client_no, event_no)
         if transaction.acct_no != draft.acct_no:
             raise refusals.belongs_elsewhere(
-                "acct_no", f"transaction {event_no}", f"account {transaction.acct_no}"
+                field, f"transaction {event_no}", f"account {transaction.acct_no}, not of {draft.acct_no}"
             )
         if draft.plan_instance_no not in {0, transaction.plan_instance_no}:
             raise refusals.belongs_elsewhere(
@@ -170,6 +170,11 @@ class Books:
         takings = self.taken.get((client_no, event_no), ())
         return [taking for taking in takings if not self.is_voided(client_no, taking.event_no)]
 
+    def live_write_offs(self, client_no: int, invoice_no: int) -> list[Taking]:
+        """The write-offs and dispute holds against an invoice that stand."""
+        written_off = self.written_off.get((client_no, invoice_no), ())
+        return [taking for taking in written_off if not self.is_voided(client_no, taking.event_no)]
+
     def left_of(self, transaction: Transaction) -> int:
         """What is left of a payment or a charge after all that was taken from it; 0 when it is voided."""
         client_no, event_no = transaction.client_no, transaction.event_no
@@ -177,19 +182,13 @@ class Books:
             return 0
         return transaction.amount - sum(taking.amount for taking in self.live_takings(client_no, event_no))
 
-    def open_of_invoice(self, client_no: int, invoice_no: int, *, without: int | None = None) -> int:
-        """The net charge of an invoice, less what memos, reversals and write-offs took from it (rule 15), but
-        for the write-off `without`.
-        """
+    def open_of_invoice(self, client_no: int, invoice_no: int) -> int:
+        """The net charge of an invoice, less what memos, reversals and write-offs took from it (rule 15)."""
         if (client_no, invoice_no) in self.voided_invoices:
             return 0
         invoice = self.invoices[client_no, invoice_no]
         taken = [taking for line in invoice.lines for taking in self.live_takings(client_no, line.event_no)]
-        taken += [
-            taking
-            for taking in self.written_off.get((client_no, invoice_no), ())
-            if taking.event_no != without and not self.is_voided(client_no, taking.event_no)
-        ]
+        taken += self.live_write_offs(client_no, invoice_no)
         return invoice.total - sum(taking.amount for taking in taken)
 
     def balance_of(self, client_no: int, acct_no: int, plan_instance_no: int) -> int:

@@ -1,6 +1,7 @@
 """Credit memos (rule 21): lines against the charge lines of one earlier invoice."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from ledger_service.rules import refusals
 from ledger_service.rules.books import Books
@@ -9,6 +10,8 @@ from ledger_service.rules.drafts import Draft
 from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import CreditMemoLine, InvoiceLine
 from ledger_service.rules.transactions import Transaction
+from service_kit.errors import DomainError
+from service_kit.money import Money
 
 INVOICE_CHARGE_LINE = 21
 
@@ -47,12 +50,39 @@ def decide_credit_memo(document: Document, books: Books) -> Decision:
         raise refusals.document_invalid(
             f"all lines of a credit memo are against one invoice, not {sorted(invoice_nos)}"
         )
+    (invoice_no,) = invoice_nos
+    total = sum(credited_before.values())
+    require_left_beside_write_offs(client_no, invoice_no, total, books, refusals.memo_exceeds_invoice)
     return Decision(postings)
+
+
+def require_left_beside_write_offs(
+    client_no: int,
+    invoice_no: int,
+    amount: int,
+    books: Books,
+    refusal: Callable[[int, Money, Money], DomainError],
+) -> None:
+    """Refuse to take more of an invoice than is open, where a part of it is written off or held.
+
+    A write-off is at most the net charge less memos (rule 15). The same has to hold when the memo, or a
+    reversal, comes after the write-off. Without one, only what is left of its line bounds a memo (rule 21).
+    """
+    if not books.live_write_offs(client_no, invoice_no):
+        return
+    left = books.open_of_invoice(client_no, invoice_no)
+    if amount > left:
+        acct_no = books.invoice(client_no, invoice_no).acct_no
+        raise refusal(
+            invoice_no, books.money(client_no, acct_no, left), books.money(client_no, acct_no, amount)
+        )
 
 
 def _charge_line(client_no: int, draft: Draft, books: Books) -> tuple[Transaction, int]:
     assert isinstance(draft.source, CreditMemoLine)
-    charge = books.transaction_of(client_no, draft.source.charge_event_no, draft)
+    charge = books.transaction_of(
+        client_no, draft.source.charge_event_no, draft, "credit_memo_line.charge_event_no"
+    )
     if charge.type.code != INVOICE_CHARGE_LINE:
         raise refusals.memo_of_no_invoice(charge.event_no, charge.type)
     assert isinstance(charge.source, InvoiceLine)

@@ -35,7 +35,7 @@ def decide_settlement(document: Document, books: Books) -> Decision:
     void = void_posting(hold, draft, TRANSACTION_TYPES[-hold.type.code])
     match settlement.resolution:
         case Resolution.WRITE_OFF:
-            return Decision([void, _write_off(hold, draft, invoice_no, books)])
+            return Decision([void, _write_off(hold, draft, invoice_no)])
         case Resolution.RE_AGE:
             terms = books.account(hold.client_no, hold.acct_no).payment_term_days
             again = NewDueDate(invoice_no, due_date(draft.effective_date, terms))
@@ -44,18 +44,15 @@ def decide_settlement(document: Document, books: Books) -> Decision:
             return Decision([void])
 
 
-def _write_off(hold: Transaction, draft: Draft, invoice_no: int, books: Books) -> Posting:
-    """Of what was held, or of what is still open of the invoice: a memo may have been given meanwhile."""
-    left = books.open_of_invoice(hold.client_no, invoice_no, without=hold.event_no)
-    if left <= 0:
-        raise refusals.nothing_to_write_off(invoice_no)
+def _write_off(hold: Transaction, draft: Draft, invoice_no: int) -> Posting:
+    """Of what was held: as long as the hold stood, nothing else could take it from the invoice."""
     source = WriteOff(WRITTEN_OFF, invoice_no, None)
     return Posting(
         client_no=hold.client_no,
         acct_no=hold.acct_no,
         plan_instance_no=hold.plan_instance_no,
         type=hold.type,
-        amount=min(hold.amount, left),
+        amount=hold.amount,
         currency=hold.currency,
         effective_date=draft.effective_date,
         reason_code=draft.reason_code,

@@ -73,9 +73,9 @@ def _check_amount(draft: Draft) -> None:
 def check_texts(draft: Draft) -> None:
     """The texts that the type needs are there, and can be stored; REASON_REQUIRED, INVALID_REQUEST."""
     kind = draft.type
-    if kind.reason_code_required and not draft.reason_code:
+    if kind.reason_code_required and not draft.reason_code.strip():
         raise refusals.reason_required(kind, "reason_code")
-    if kind.comment_required and not draft.comment:
+    if kind.comment_required and not draft.comment.strip():
         raise refusals.reason_required(kind, "comment")
     if "\0" in draft.reason_code:
         raise refusals.text_with_nul("reason_code")

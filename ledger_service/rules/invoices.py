@@ -46,11 +46,8 @@ def _require_free(key: PeriodKey, period: Period | None, books: Books) -> None:
 
 
 def due_date(invoice_date: date, payment_term_days: int) -> date:
-    """The day by which what is billed on a day is to be paid; DATE_INVALID past the end of the calendar."""
-    try:
-        return invoice_date + timedelta(days=payment_term_days)
-    except OverflowError:
-        raise refusals.due_date_out_of_range(invoice_date, payment_term_days) from None
+    """The day by which what is billed on a day is to be paid."""
+    return invoice_date + timedelta(days=payment_term_days)
 
 
 def _lines(document: Document, invoice: NewInvoice) -> list[Posting]:

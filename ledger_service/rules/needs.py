@@ -30,6 +30,7 @@ from ledger_service.rules.sources import (
     ElectronicPayment,
     ElectronicRefund,
     ExternalPayment,
+    InvoiceLine,
     InvoiceVoid,
     NewInvoiceLine,
     RefundReversal,
@@ -45,6 +46,8 @@ class Needs:
     accounts: set[AccountKey] = field(default_factory=set)
     plan_instances: set[PlanInstanceKey] = field(default_factory=set)
     transactions: set[EventKey] = field(default_factory=set)
+    charges: set[EventKey] = field(default_factory=set)
+    """Those of the transactions that something is to be taken from."""
     invoices: set[InvoiceKey] = field(default_factory=set)
     periods: set[PeriodKey] = field(default_factory=set)
     reference_codes: set[ReferenceKey] = field(default_factory=set)
@@ -82,6 +85,13 @@ class Needs:
         self.transactions.update((client_no, event_no) for event_no in instruction.charge_event_nos)
         self.invoices.update((client_no, invoice_no) for invoice_no in instruction.invoice_nos)
 
+    def add_invoices_of_charges(self, books: Books) -> None:
+        """Add the invoices of the charges that something is to be taken from."""
+        for client_no, event_no in self.charges:
+            charge = books.transactions.get((client_no, event_no))
+            if charge is not None and isinstance(charge.source, InvoiceLine):
+                self.invoices.add((client_no, charge.source.invoice_no))
+
     def add_what_is_bound(self, books: Books) -> None:
         """Add the accounts and plan instances of the transactions and invoices that were found."""
         for transaction in books.transactions.values():
@@ -108,6 +118,7 @@ def _invoice(needs: Needs, client_no: int, _draft: Draft, source: WriteOff | Inv
 
 def _charge(needs: Needs, client_no: int, _draft: Draft, source: RefundReversal | CreditMemoLine) -> None:
     needs.transactions.add((client_no, source.charge_event_no))
+    needs.charges.add((client_no, source.charge_event_no))
 
 
 def _payment(needs: Needs, client_no: int, _draft: Draft, source: CheckRefund) -> None:

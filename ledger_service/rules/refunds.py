@@ -7,17 +7,26 @@ from typing import Final
 
 from ledger_service.rules import refusals
 from ledger_service.rules.books import Account, Books
+from ledger_service.rules.credit_memos import require_left_beside_write_offs
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.postings import Decision, Posting, Row
 from ledger_service.rules.single_postings import require_free_gateway_reference
-from ledger_service.rules.sources import CheckRefund, ElectronicRefund, RefundReversal
+from ledger_service.rules.sources import CheckRefund, ElectronicRefund, InvoiceLine, RefundReversal
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES, DocumentKind, TransactionType
 from ledger_service.rules.transactions import Transaction
 
 # By the type of refund: how the money was returned, as a field of the contract and as the source.
 _METHODS: Final[Mapping[int, tuple[str, Callable[[int, str], ElectronicRefund | CheckRefund]]]] = (
     MappingProxyType({12: ("gateway_reference", ElectronicRefund), 13: ("check_number", CheckRefund)})
+)
+
+# Where a draft names its payment.
+_PAYMENT_FIELDS: Final[Mapping[type, str]] = MappingProxyType(
+    {
+        ElectronicRefund: "electronic_refund.payment_event_no",
+        CheckRefund: "check_refund.payment_event_no",
+    }
 )
 
 
@@ -47,12 +56,15 @@ def decide_refund(document: Document, books: Books) -> Decision:
     account = books.account_of(document.client_no, refund)
     postings = [_refund(document.client_no, refund, refund_place, account, books)]
     reversed_before: Counter[int] = Counter()
+    of_invoices: Counter[int] = Counter()
     for place in reversal_places:
         draft = document.drafts[place]
         books.account_of(document.client_no, draft)
         charge = _charge(document.client_no, draft, books)
         _require_left(draft, charge, reversed_before[charge.event_no], books)
         reversed_before[charge.event_no] += draft.amount
+        if isinstance(charge.source, InvoiceLine):
+            of_invoices[charge.source.invoice_no] += draft.amount
         row: Row | None = () if place == reversal_places[0] else None
         postings.append(_posting(document.client_no, draft, place, account, charge, row))
     total = sum(reversed_before.values())
@@ -61,12 +73,17 @@ def decide_refund(document: Document, books: Books) -> Decision:
             books.money(document.client_no, refund.acct_no, refund.amount),
             books.money(document.client_no, refund.acct_no, total),
         )
+    for invoice_no, amount in of_invoices.items():
+        require_left_beside_write_offs(
+            document.client_no, invoice_no, amount, books, refusals.reversals_exceed_invoice
+        )
     return Decision(postings)
 
 
 def _refund(client_no: int, draft: Draft, place: int, account: Account, books: Books) -> Posting:
     assert isinstance(draft.source, ElectronicRefund | CheckRefund)
-    payment = books.transaction_of(client_no, draft.source.payment_event_no, draft)
+    field = _PAYMENT_FIELDS[type(draft.source)]
+    payment = books.transaction_of(client_no, draft.source.payment_event_no, draft, field)
     if payment.type.refundable_by != draft.type.code:
         raise refusals.payment_not_refundable(
             payment.event_no,
@@ -93,7 +110,9 @@ def _refund(client_no: int, draft: Draft, place: int, account: Account, books: B
 
 def _charge(client_no: int, draft: Draft, books: Books) -> Transaction:
     assert isinstance(draft.source, RefundReversal)
-    charge = books.transaction_of(client_no, draft.source.charge_event_no, draft)
+    charge = books.transaction_of(
+        client_no, draft.source.charge_event_no, draft, "refund_reversal.charge_event_no"
+    )
     if not charge.type.reversible:
         raise refusals.not_reversible(charge.event_no, charge.type)
     return charge

@@ -12,13 +12,14 @@
 
 For a void, 4 and 5 are: TRANSACTION_NOT_FOUND, VOID_OF_VOID, VOID_THE_INVOICE, VOID_THE_REFUND,
 VOID_THE_CREDIT_MEMO, VOID_TYPE_MISMATCH, SOURCE_MISMATCH, TYPE_NOT_ALLOWED, ALREADY_VOIDED,
-PAYMENT_REFUNDED, VOID_THE_REFUND.
+PAYMENT_REFUNDED, VOID_THE_REFUND. For an invoice: INVOICE_NOT_FOUND, INVOICE_ALREADY_VOIDED,
+INVOICE_HAS_CREDIT_MEMO, INVOICE_HAS_WRITE_OFF, VOID_THE_REFUND.
 
 An operation that names a payment, an invoice, a charge or a memo instead of an account is told even before 2
 that there is no such thing, that it is NOT_A_DISPUTE, or that it is refunded otherwise (SOURCE_MISMATCH).
 """
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
 from ledger_service.rules.transaction_types import TransactionType
@@ -112,9 +113,11 @@ def currency_unknown(currency: str) -> DomainError:
 
 
 def reason_required(kind: TransactionType, field: str) -> DomainError:
-    """The type needs a reason code or a comment."""
+    """The type needs a reason code or a comment, and one that says something."""
     what = field.replace("_", " ")
-    return invalid_field(field, f"type {kind.code} ({kind.name}) needs a {what}", "REASON_REQUIRED")
+    return invalid_field(
+        field, f"type {kind.code} ({kind.name}) needs a {what}, and blanks are none", "REASON_REQUIRED"
+    )
 
 
 def text_with_nul(field: str) -> DomainError:
@@ -225,7 +228,11 @@ def belongs_elsewhere(field: str, what: str, expected: str) -> DomainError:
 
 
 def _precondition(
-    reason: str, message: str, subject: str, kind: ErrorKind = ErrorKind.FAILED_PRECONDITION, **metadata: int
+    reason: str,
+    message: str,
+    subject: str,
+    kind: ErrorKind = ErrorKind.FAILED_PRECONDITION,
+    **metadata: int | str,
 ) -> DomainError:
     return DomainError(
         kind,
@@ -274,10 +281,11 @@ def void_the_invoice(event_no: int, invoice_no: int) -> DomainError:
     """Lines of an invoice are voided with their invoice."""
     return _precondition(
         "VOID_THE_INVOICE",
-        f"transaction {event_no} is a line of invoice {invoice_no}: void the invoice",
+        f"transaction {event_no} is a line of invoice {invoice_no}: void the whole invoice with VoidInvoice",
         f"invoice/{invoice_no}",
         event_no=event_no,
         invoice_no=invoice_no,
+        operation="VoidInvoice",
     )
 
 
@@ -285,10 +293,12 @@ def void_the_refund(event_no: int, refund_event_no: int) -> DomainError:
     """A reversal goes with its refund: so does its void."""
     return _precondition(
         "VOID_THE_REFUND",
-        f"transaction {event_no} is a reversal that goes with refund {refund_event_no}: void the refund",
+        f"transaction {event_no} is a reversal that goes with refund {refund_event_no}: void the refund with"
+        " VoidTransaction",
         f"transaction/{refund_event_no}",
         event_no=event_no,
         refund_event_no=refund_event_no,
+        operation="VoidTransaction",
     )
 
 
@@ -308,10 +318,11 @@ def void_the_credit_memo(event_no: int, cm_no: int) -> DomainError:
     """Lines of a credit memo are voided with their memo."""
     return _precondition(
         "VOID_THE_CREDIT_MEMO",
-        f"transaction {event_no} is a line of credit memo {cm_no}: void the memo",
+        f"transaction {event_no} is a line of credit memo {cm_no}: void the whole memo with VoidCreditMemo",
         f"credit_memo/{cm_no}",
         event_no=event_no,
         cm_no=cm_no,
+        operation="VoidCreditMemo",
     )
 
 
@@ -404,6 +415,18 @@ def invoice_has_credit_memo(invoice_no: int, memo_event_no: int) -> DomainError:
     )
 
 
+def invoice_has_write_off(invoice_no: int, event_no: int) -> DomainError:
+    """A write-off or a dispute hold stands on the invoice, and would be left as a credit of its own."""
+    return _precondition(
+        "INVOICE_HAS_WRITE_OFF",
+        f"invoice {invoice_no} has a write-off or a dispute hold that stands: void that with VoidTransaction,"
+        " or settle the dispute, first",
+        f"invoice/{invoice_no}",
+        invoice_no=invoice_no,
+        write_off_event_no=event_no,
+    )
+
+
 def refund_exceeds_payment(event_no: int, left: Money, amount: Money) -> DomainError:
     """The live refunds of a payment never exceed it (rule 14)."""
     return _precondition(
@@ -493,6 +516,29 @@ def no_charge(event_no: int, kind: TransactionType) -> DomainError:
     )
 
 
+def reversals_exceed_invoice(invoice_no: int, open_amount: Money, amount: Money) -> DomainError:
+    """What is reversed and what is written off of an invoice are together at most its net charge."""
+    return _beyond_write_offs("REVERSAL_EXCEEDS_CHARGE", "reversals", invoice_no, open_amount, amount)
+
+
+def memo_exceeds_invoice(invoice_no: int, open_amount: Money, amount: Money) -> DomainError:
+    """What is credited and what is written off of an invoice are together at most its net charge."""
+    return _beyond_write_offs("MEMO_EXCEEDS_CHARGE", "a credit memo", invoice_no, open_amount, amount)
+
+
+def _beyond_write_offs(
+    reason: str, what: str, invoice_no: int, open_amount: Money, amount: Money
+) -> DomainError:
+    return _precondition(
+        reason,
+        f"{what} of {amount} would be more than the {open_amount} that is open of invoice {invoice_no}, a"
+        " part of which is written off or held: void the write-off or settle the dispute first",
+        f"invoice/{invoice_no}",
+        invoice_no=invoice_no,
+        open=open_amount.minor_units,
+    )
+
+
 def memo_exceeds_charge(event_no: int, left: Money, amount: Money) -> DomainError:
     """A line of a credit memo is at most what is left of its charge (rule 21)."""
     return _precondition(
@@ -554,13 +600,6 @@ def external_id_taken(external_id: str, acct_no: int) -> DomainError:
         f"account/{acct_no}" if acct_no else "account",
         ErrorKind.ALREADY_EXISTS,
         acct_no=acct_no,
-    )
-
-
-def due_date_out_of_range(invoice_date: date, payment_term_days: int) -> DomainError:
-    """The due date would be no day of the calendar."""
-    return date_invalid(
-        "invoice_date", f"{payment_term_days} days after {invoice_date} is past the end of the calendar"
     )
 
 

@@ -65,6 +65,8 @@ def decide_invoice_void(document: Document, books: Books) -> Decision:
         for taking in books.live_takings(client_no, line.event_no):
             if taking.code == MEMO_LINE:
                 raise refusals.invoice_has_credit_memo(invoice_no, taking.event_no)
+    for write_off in books.live_write_offs(client_no, invoice_no):
+        raise refusals.invoice_has_write_off(invoice_no, write_off.event_no)
     for line in invoice.lines:
         _require_nothing_taken(line, books)
     return Decision(

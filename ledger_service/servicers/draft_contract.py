@@ -9,18 +9,26 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
 
+from google.type.date_pb2 import Date
+
 from ledger_service.rules import sources
 from ledger_service.rules.applications import BY_CHARGE_DATE, Instruction, Method
+from ledger_service.rules.business_dates import business_date
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from service_kit.dates import date_from_proto
 from tallybook.ledger.v1 import application_pb2, ledger_pb2, transaction_pb2
 
 
+def business_date_from_proto(value: Date, field: str, today: date) -> date:
+    """The day on which something takes effect; DATE_INVALID when there is none, or it is out of range."""
+    return business_date(date_from_proto(value, field), field, today)
+
+
 def draft_from_proto(message: ledger_pb2.TransactionDraft, today: date) -> Draft:
     """A draft; DATE_INVALID."""
     effective_date = (
-        date_from_proto(message.effective_date, "effective_date")
+        business_date_from_proto(message.effective_date, "effective_date", today)
         if message.HasField("effective_date")
         else today
     )

@@ -16,6 +16,7 @@ from ledger_service.rules.drafts import Draft, check_draft, check_texts
 from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
 from ledger_service.rules.transaction_types import ANY_VOID, TRANSACTION_TYPES, DocumentKind
 from ledger_service.servicers.draft_batch import status_of
+from ledger_service.servicers.draft_contract import business_date_from_proto
 from ledger_service.servicers.posting_calls import PostingCalls
 from ledger_service.store_invoices import Invoice, InvoiceFilter, InvoiceLineItem
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
@@ -50,7 +51,7 @@ class InvoiceServicer(invoice_pb2_grpc.InvoiceServiceServicer):
             )
         principal = current_principal()
         request_id, fingerprint = request.request_id, fingerprint_of(request)
-        batch = _read_batch(request, principal.roles)
+        batch = _read_batch(request, principal.roles, self._calls.today())
         if not batch.documents:
             return invoice_pb2.CreateInvoicesResponse.FromString(batch.answer([]))
         answer = await self._calls.post(
@@ -140,11 +141,13 @@ def _fill_result(result: invoice_pb2.InvoiceResult, accepted: Accepted) -> None:
         result.lines.add(event_no=event_no, invoice_detail_no=source_no)
 
 
-def _read_batch(request: invoice_pb2.CreateInvoicesRequest, roles: Container[str]) -> _InvoiceBatch:
+def _read_batch(
+    request: invoice_pb2.CreateInvoicesRequest, roles: Container[str], today: date
+) -> _InvoiceBatch:
     batch = _InvoiceBatch(len(request.invoices))
     for place, message in enumerate(request.invoices):
         try:
-            drafts = _drafts(message)
+            drafts = _drafts(message, today)
             for draft in drafts:
                 check_draft(draft, roles)
         except DomainError as refusal:
@@ -155,11 +158,11 @@ def _read_batch(request: invoice_pb2.CreateInvoicesRequest, roles: Container[str
     return batch
 
 
-def _drafts(message: invoice_pb2.InvoiceDraft) -> list[Draft]:
+def _drafts(message: invoice_pb2.InvoiceDraft, today: date) -> list[Draft]:
     """One draft a line, as PostTransactions would have them."""
     start = date_from_proto(message.billing_period_start, "billing_period_start")
     end = date_from_proto(message.billing_period_end, "billing_period_end")
-    invoice_date = date_from_proto(message.invoice_date, "invoice_date")
+    invoice_date = business_date_from_proto(message.invoice_date, "invoice_date", today)
     return [
         Draft(
             TRANSACTION_TYPES[INVOICE_LINE_TYPES[line.line_type].transaction_type],

@@ -13,9 +13,9 @@ from ledger_service.rules.commit_groups import Accepted
 from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft, check_draft
+from ledger_service.servicers.draft_contract import business_date_from_proto
 from ledger_service.servicers.transaction_contract import transaction_to_proto
 from service_kit.clock import Clock
-from service_kit.dates import date_from_proto
 from service_kit.errors import DomainError, invalid_field
 from service_kit.principal import current_principal
 
@@ -36,7 +36,7 @@ class PostingCalls:
     def effective_date(self, request: Any) -> date:
         """The business date of a request that may name one; DATE_INVALID."""
         if request.HasField("effective_date"):
-            return date_from_proto(request.effective_date, "effective_date")
+            return business_date_from_proto(request.effective_date, "effective_date", self.today())
         return self.today()
 
     async def post_one(
@@ -100,6 +100,7 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "write_off.expires_on": "expires_on",
         "balance_transfer.counterpart_acct_no": "to_acct_no",
         "refund_reversal.charge_event_no": "reversals.charge_event_no",
+        "credit_memo_line.charge_event_no": "lines.charge_event_no",
     }
 )
 

@@ -130,6 +130,14 @@ async def _voided_invoice(books: Books) -> str:
     return await books.reason(ledger.void_invoice(invoice.invoice_no))
 
 
+async def _written_off_invoice(books: Books) -> str:
+    ledger = books.ledger
+    acct = await ledger.account()
+    invoice = await ledger.invoice(acct, (1, 1_00))
+    await ledger.posted(write_off(acct, invoice.invoice_no, 1))
+    return await books.reason(ledger.void_invoice(invoice.invoice_no))
+
+
 async def _external_id(books: Books) -> str:
     await books.ledger.account(external_id="taken")
     return await books.reason(books.ledger.account(external_id="taken"))
@@ -192,6 +200,7 @@ LEDGER_REASONS: Final[dict[str, Callable[[Books], Awaitable[str]]]] = {
     "INVOICE_HAS_CREDIT_MEMO": lambda books: books.reason(
         books.ledger.void_invoice(books.invoice.invoice_no)
     ),
+    "INVOICE_HAS_WRITE_OFF": _written_off_invoice,
     "REFUND_EXCEEDS_PAYMENT": lambda books: books.reasons(check_refund(books.acct, books.check, 6_01)),
     "PAYMENT_NOT_REFUNDABLE": lambda books: books.reasons(check_refund(books.acct, books.payment, 1)),
     "REVERSAL_EXCEEDS_CHARGE": lambda books: books.reasons(

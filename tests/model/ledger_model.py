@@ -501,6 +501,8 @@ class LedgerModel:
         reversals = sum(draft.amount for draft in drafts if draft is not refund)
         if reversals > refund.amount:
             raise RefusedError("REVERSAL_EXCEEDS_CHARGE")
+        taken = [each for outcome in outcomes.values() for each in outcome.entries if each.code == 8]
+        self._require_room_beside_write_offs(taken, "REVERSAL_EXCEEDS_CHARGE")
         return [outcomes[id(draft)] for draft in drafts]
 
     def _memo(self, drafts: tuple[Draft, ...], _roles: frozenset[str]) -> list[Outcome]:
@@ -508,7 +510,16 @@ class LedgerModel:
         entries = [self._take_from_charge(draft, row) for draft in drafts]
         if len({id(entry.names.invoice) for entry in entries if entry.names}) != 1:
             raise RefusedError("DOCUMENT_INVALID")
+        self._require_room_beside_write_offs(entries, "MEMO_EXCEEDS_CHARGE")
         return [Outcome(entries=[entry]) for entry in entries]
+
+    def _require_room_beside_write_offs(self, entries: list[Entry], too_much: str) -> None:
+        """What is taken from an invoice and what is written off of it are within its net charge (rule 15)."""
+        for entry in entries:
+            invoice = entry.names.invoice if entry.names else None
+            written_off = any(each.code == 6 and each.invoice is invoice for each in self.live())
+            if invoice is not None and written_off and self.open_of(invoice) < 0:
+                raise RefusedError(too_much)
 
     def _take_from_charge(self, draft: Draft, row: Row) -> Entry:
         """A reversal (8) or a memo line (24): at most what is left of its charge."""
@@ -618,6 +629,8 @@ class LedgerModel:
         lines = self.lines_of(invoice)
         if any(each.code == 24 and each.names in lines for each in self.live()):
             raise RefusedError("INVOICE_HAS_CREDIT_MEMO")
+        if any(each.code == 6 and each.invoice is invoice for each in self.live()):
+            raise RefusedError("INVOICE_HAS_WRITE_OFF")
         for line in lines:
             self._require_untouched(line)
         return [self._post_void(line, call.on) for line in lines]
@@ -878,7 +891,7 @@ def _check_draft(draft: Draft, roles: frozenset[str]) -> None:
         raise RefusedError("AMOUNT_INVALID")
     if (draft.code < 0 or draft.code in NEEDS_REASON) and not draft.reason:
         raise RefusedError("REASON_REQUIRED")
-    if (draft.code < 0 or draft.code in NEEDS_COMMENT) and not draft.comment:
+    if (draft.code < 0 or draft.code in NEEDS_COMMENT) and not draft.comment.strip():
         raise RefusedError("REASON_REQUIRED")
     _check_details(draft)
 

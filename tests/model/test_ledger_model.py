@@ -81,7 +81,9 @@ OPENING_DOCUMENTS: Final = (
     plain_intent("refund", which=0),
     plain_intent("refund", which=1),
     plain_intent("write-off"),
-    plain_intent("memo"),
+    # Of another invoice: a memo of this one would be more than the write-off left open.
+    plain_intent("invoice", which=1),
+    plain_intent("memo", which=1),
 )
 _FULL_CHECK_EVERY: Final = 12
 _CLIENT_NOS: Final = itertools.count(1)

@@ -103,30 +103,35 @@ async def test_a_dispute_that_is_written_off_is_a_void_and_a_write_off_of_the_sa
     assert await ledger.findings() == []
 
 
-async def test_no_more_is_written_off_than_a_memo_left_open_meanwhile(ledger: Ledger) -> None:
+async def test_what_is_held_is_not_given_as_a_memo_too(ledger: Ledger) -> None:
     acct, invoice_no = await billed(ledger)
-    hold = await dispute(ledger, invoice_no)
     (line,) = (await ledger.get_invoice(invoice_no)).lines
-    await ledger.operate(
-        "CreateCreditMemo", lines=[{"charge_event_no": line.event_no, "amount": usd(30)}], comment="a memo"
-    )
-    assert await ledger.balance(acct) == -30
+    hold = await dispute(ledger, invoice_no, 80)
 
-    response = await settle(ledger, hold, WRITE_OFF)
+    async def memo(amount: int) -> None:
+        lines = [{"charge_event_no": line.event_no, "amount": usd(amount)}]
+        await ledger.operate("CreateCreditMemo", lines=lines, comment="a memo")
 
-    assert [each.amount.minor_units for each in response.transactions] == [100, 70]
+    assert await refused(memo(21)) == "MEMO_EXCEEDS_CHARGE"
+    await memo(20)
+    assert await refused(memo(1)) == "MEMO_EXCEEDS_CHARGE"
+    await settle(ledger, hold, KEEP_DATES)
+    await memo(80)
     assert await ledger.balance(acct) == 0
     assert await ledger.findings() == []
 
 
-async def test_nothing_is_left_to_write_off_once_the_invoice_is_voided(ledger: Ledger) -> None:
+async def test_an_invoice_is_not_voided_under_a_hold_but_once_that_is_settled(ledger: Ledger) -> None:
     acct, invoice_no = await billed(ledger)
     hold = await dispute(ledger, invoice_no)
-    await ledger.void_invoice(invoice_no)
 
-    assert await refused(settle(ledger, hold, WRITE_OFF)) == "WRITE_OFF_EXCEEDS_INVOICE"
-    await settle(ledger, hold, KEEP_DATES)
+    assert await refused(ledger.void_invoice(invoice_no)) == "INVOICE_HAS_WRITE_OFF"
+    (_, write_off) = (await settle(ledger, hold, WRITE_OFF)).transactions
+    assert await refused(ledger.void_invoice(invoice_no)) == "INVOICE_HAS_WRITE_OFF"
+    await ledger.void(write_off.event_no)
+    await ledger.void_invoice(invoice_no)
     assert await ledger.balance(acct) == 0
+    assert await ledger.findings() == []
 
 
 async def test_a_dispute_that_keeps_the_dates_leaves_the_invoice_as_old_as_it_was(ledger: Ledger) -> None:

@@ -43,7 +43,7 @@ class _LedgerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     LEDGER_ERROR_REASON_AMOUNT_INVALID: _LedgerErrorReason.ValueType  # 9
     """The type needs an amount, or must not have one (voids)."""
     LEDGER_ERROR_REASON_REASON_REQUIRED: _LedgerErrorReason.ValueType  # 10
-    """The type needs a reason code or a comment."""
+    """The type needs a reason code or a comment, and blanks are none."""
     LEDGER_ERROR_REASON_DOCUMENT_INVALID: _LedgerErrorReason.ValueType  # 11
     """The drafts of a document do not belong together or are not complete."""
     LEDGER_ERROR_REASON_VOID_OF_VOID: _LedgerErrorReason.ValueType  # 12
@@ -79,7 +79,9 @@ class _LedgerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     LEDGER_ERROR_REASON_PAYMENT_NOT_REFUNDABLE: _LedgerErrorReason.ValueType  # 27
     """The payment is voided, or is not one of the type that the refund is for."""
     LEDGER_ERROR_REASON_REVERSAL_EXCEEDS_CHARGE: _LedgerErrorReason.ValueType  # 28
-    """The reversals are more than the refund, or more than what is left of the charge."""
+    """The reversals are more than the refund, or more than what is left of the charge, or of its invoice where a part of
+    that is written off.
+    """
     LEDGER_ERROR_REASON_WRITE_OFF_EXCEEDS_INVOICE: _LedgerErrorReason.ValueType  # 29
     """The write-off is more than what is open of the invoice."""
     LEDGER_ERROR_REASON_TRANSFER_TO_ITSELF: _LedgerErrorReason.ValueType  # 30
@@ -87,11 +89,15 @@ class _LedgerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     LEDGER_ERROR_REASON_TRANSFER_EXCEEDS_BALANCE: _LedgerErrorReason.ValueType  # 31
     """The source account has no balance to be moved, or less than the amount."""
     LEDGER_ERROR_REASON_MEMO_EXCEEDS_CHARGE: _LedgerErrorReason.ValueType  # 32
-    """The memo line is more than what is left of its charge line, or its charge is none of an invoice."""
+    """The memo line is more than what is left of its charge line, or of the invoice where a part of that is written off; or
+    its charge is none of an invoice.
+    """
     LEDGER_ERROR_REASON_EXTERNAL_ID_TAKEN: _LedgerErrorReason.ValueType  # 33
     """The external_id is another account's."""
     LEDGER_ERROR_REASON_DATE_INVALID: _LedgerErrorReason.ValueType  # 34
-    """A date is not a day of the calendar, or an interval ends before it starts."""
+    """A date is not a day of the calendar, or a business date before 1900 or more than ten years ahead; or an interval ends
+    before it starts.
+    """
     LEDGER_ERROR_REASON_AMOUNT_OUT_OF_RANGE: _LedgerErrorReason.ValueType  # 35
     """A balance would leave the range of 64 bits, or a sum that was asked for does."""
     LEDGER_ERROR_REASON_OVERLOADED: _LedgerErrorReason.ValueType  # 36
@@ -104,6 +110,8 @@ class _LedgerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     """The transaction is no dispute hold."""
     LEDGER_ERROR_REASON_CREDIT_MEMO_NOT_FOUND: _LedgerErrorReason.ValueType  # 40
     """The credit memo does not exist for this client."""
+    LEDGER_ERROR_REASON_INVOICE_HAS_WRITE_OFF: _LedgerErrorReason.ValueType  # 41
+    """A write-off or a dispute hold stands on the invoice: void or settle it first."""
 
 class LedgerErrorReason(_LedgerErrorReason, metaclass=_LedgerErrorReasonEnumTypeWrapper):
     """Why the ledger refused a request: google.rpc.ErrorInfo.reason is the name without its prefix, in the domain
@@ -133,7 +141,7 @@ LEDGER_ERROR_REASON_SOURCE_MISMATCH: LedgerErrorReason.ValueType  # 8
 LEDGER_ERROR_REASON_AMOUNT_INVALID: LedgerErrorReason.ValueType  # 9
 """The type needs an amount, or must not have one (voids)."""
 LEDGER_ERROR_REASON_REASON_REQUIRED: LedgerErrorReason.ValueType  # 10
-"""The type needs a reason code or a comment."""
+"""The type needs a reason code or a comment, and blanks are none."""
 LEDGER_ERROR_REASON_DOCUMENT_INVALID: LedgerErrorReason.ValueType  # 11
 """The drafts of a document do not belong together or are not complete."""
 LEDGER_ERROR_REASON_VOID_OF_VOID: LedgerErrorReason.ValueType  # 12
@@ -169,7 +177,9 @@ LEDGER_ERROR_REASON_REFUND_EXCEEDS_PAYMENT: LedgerErrorReason.ValueType  # 26
 LEDGER_ERROR_REASON_PAYMENT_NOT_REFUNDABLE: LedgerErrorReason.ValueType  # 27
 """The payment is voided, or is not one of the type that the refund is for."""
 LEDGER_ERROR_REASON_REVERSAL_EXCEEDS_CHARGE: LedgerErrorReason.ValueType  # 28
-"""The reversals are more than the refund, or more than what is left of the charge."""
+"""The reversals are more than the refund, or more than what is left of the charge, or of its invoice where a part of
+that is written off.
+"""
 LEDGER_ERROR_REASON_WRITE_OFF_EXCEEDS_INVOICE: LedgerErrorReason.ValueType  # 29
 """The write-off is more than what is open of the invoice."""
 LEDGER_ERROR_REASON_TRANSFER_TO_ITSELF: LedgerErrorReason.ValueType  # 30
@@ -177,11 +187,15 @@ LEDGER_ERROR_REASON_TRANSFER_TO_ITSELF: LedgerErrorReason.ValueType  # 30
 LEDGER_ERROR_REASON_TRANSFER_EXCEEDS_BALANCE: LedgerErrorReason.ValueType  # 31
 """The source account has no balance to be moved, or less than the amount."""
 LEDGER_ERROR_REASON_MEMO_EXCEEDS_CHARGE: LedgerErrorReason.ValueType  # 32
-"""The memo line is more than what is left of its charge line, or its charge is none of an invoice."""
+"""The memo line is more than what is left of its charge line, or of the invoice where a part of that is written off; or
+its charge is none of an invoice.
+"""
 LEDGER_ERROR_REASON_EXTERNAL_ID_TAKEN: LedgerErrorReason.ValueType  # 33
 """The external_id is another account's."""
 LEDGER_ERROR_REASON_DATE_INVALID: LedgerErrorReason.ValueType  # 34
-"""A date is not a day of the calendar, or an interval ends before it starts."""
+"""A date is not a day of the calendar, or a business date before 1900 or more than ten years ahead; or an interval ends
+before it starts.
+"""
 LEDGER_ERROR_REASON_AMOUNT_OUT_OF_RANGE: LedgerErrorReason.ValueType  # 35
 """A balance would leave the range of 64 bits, or a sum that was asked for does."""
 LEDGER_ERROR_REASON_OVERLOADED: LedgerErrorReason.ValueType  # 36
@@ -194,4 +208,6 @@ LEDGER_ERROR_REASON_NOT_A_DISPUTE: LedgerErrorReason.ValueType  # 39
 """The transaction is no dispute hold."""
 LEDGER_ERROR_REASON_CREDIT_MEMO_NOT_FOUND: LedgerErrorReason.ValueType  # 40
 """The credit memo does not exist for this client."""
+LEDGER_ERROR_REASON_INVOICE_HAS_WRITE_OFF: LedgerErrorReason.ValueType  # 41
+"""A write-off or a dispute hold stands on the invoice: void or settle it first."""
 Global___LedgerErrorReason: _TypeAlias = LedgerErrorReason  # noqa: Y015

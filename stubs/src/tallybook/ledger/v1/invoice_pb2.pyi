@@ -171,7 +171,7 @@ class InvoiceDraft(_message.Message):
 
     @_builtins.property
     def invoice_date(self) -> _date_pb2.Date:
-        """The date of the invoice: the effective date of its lines."""
+        """The date of the invoice: the effective date of its lines, from 1900-01-01 to the end of the tenth year from now."""
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___InvoiceDraftLine]:

@@ -84,8 +84,9 @@ class InvoiceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VoidInvoice(self, request, context):
-        """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it. The billing
-        period is free for a new invoice then.
+        """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it
+        (INVOICE_HAS_CREDIT_MEMO), a write-off or a dispute hold (INVOICE_HAS_WRITE_OFF), or the reversal of a line
+        (VOID_THE_REFUND): each would be left as a credit for nothing. The billing period is free for a new invoice then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,8 +42,9 @@ class InvoiceServiceStub:
     ListInvoices: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.ListInvoicesRequest, _invoice_pb2.ListInvoicesResponse]
     """Lists invoices, newest first."""
     VoidInvoice: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.VoidInvoiceRequest, _invoice_pb2.VoidInvoiceResponse]
-    """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it. The billing
-    period is free for a new invoice then.
+    """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it
+    (INVOICE_HAS_CREDIT_MEMO), a write-off or a dispute hold (INVOICE_HAS_WRITE_OFF), or the reversal of a line
+    (VOID_THE_REFUND): each would be left as a credit for nothing. The billing period is free for a new invoice then.
     """
 
 @_typing.type_check_only
@@ -60,8 +61,9 @@ class InvoiceServiceAsyncStub(InvoiceServiceStub):
     ListInvoices: _aio.UnaryUnaryMultiCallable[_invoice_pb2.ListInvoicesRequest, _invoice_pb2.ListInvoicesResponse]  # type: ignore[assignment]
     """Lists invoices, newest first."""
     VoidInvoice: _aio.UnaryUnaryMultiCallable[_invoice_pb2.VoidInvoiceRequest, _invoice_pb2.VoidInvoiceResponse]  # type: ignore[assignment]
-    """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it. The billing
-    period is free for a new invoice then.
+    """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it
+    (INVOICE_HAS_CREDIT_MEMO), a write-off or a dispute hold (INVOICE_HAS_WRITE_OFF), or the reversal of a line
+    (VOID_THE_REFUND): each would be left as a credit for nothing. The billing period is free for a new invoice then.
     """
 
 class InvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -99,8 +101,9 @@ class InvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _invoice_pb2.VoidInvoiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_invoice_pb2.VoidInvoiceResponse, _abc.Awaitable[_invoice_pb2.VoidInvoiceResponse]]:
-        """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it. The billing
-        period is free for a new invoice then.
+        """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it
+        (INVOICE_HAS_CREDIT_MEMO), a write-off or a dispute hold (INVOICE_HAS_WRITE_OFF), or the reversal of a line
+        (VOID_THE_REFUND): each would be left as a credit for nothing. The billing period is free for a new invoice then.
         """
 
 def add_InvoiceServiceServicer_to_server(servicer: InvoiceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -34,9 +34,7 @@ class _DisputeResolutionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dis
     DISPUTE_RESOLUTION_UNSPECIFIED: _DisputeResolution.ValueType  # 0
     """No resolution was named."""
     DISPUTE_RESOLUTION_WRITE_OFF: _DisputeResolution.ValueType  # 1
-    """The customer is right: the amount is written off for good. Where less is open of the invoice by now (a credit
-    memo was given meanwhile), that is written off.
-    """
+    """The customer is right: the amount is written off for good."""
     DISPUTE_RESOLUTION_RE_AGE: _DisputeResolution.ValueType  # 2
     """The customer owes it, from now on: the invoice is due when one of the day of the settlement would be, by the
     account's payment terms. Aging knows the new due date from that day on.
@@ -50,9 +48,7 @@ class DisputeResolution(_DisputeResolution, metaclass=_DisputeResolutionEnumType
 DISPUTE_RESOLUTION_UNSPECIFIED: DisputeResolution.ValueType  # 0
 """No resolution was named."""
 DISPUTE_RESOLUTION_WRITE_OFF: DisputeResolution.ValueType  # 1
-"""The customer is right: the amount is written off for good. Where less is open of the invoice by now (a credit
-memo was given meanwhile), that is written off.
-"""
+"""The customer is right: the amount is written off for good."""
 DISPUTE_RESOLUTION_RE_AGE: DisputeResolution.ValueType  # 2
 """The customer owes it, from now on: the invoice is due when one of the day of the settlement would be, by the
 account's payment terms. Aging knows the new due date from that day on.
@@ -103,9 +99,9 @@ class TransactionDraft(_message.Message):
     transaction_type: _transaction_type_pb2.TransactionType.ValueType
     """The type. Must agree with the source that is given."""
     reason_code: _builtins.str
-    """Why, as a code of the caller's. Required for voids, credits, write-offs."""
+    """Why, as a code of the caller's. Required for voids, credits, write-offs: blanks are none (REASON_REQUIRED)."""
     comment: _builtins.str
-    """Why, in words. Required for voids, write-offs, credit memos."""
+    """Why, in words. Required for voids, write-offs, credit memos: blanks are none (REASON_REQUIRED)."""
     document: _builtins.str
     """Drafts of one call with the same label are one document, accepted or refused together: 1,000 at most. Empty: on
     its own.
@@ -120,7 +116,9 @@ class TransactionDraft(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """The business date on which it takes effect. Omitted: today (UTC)."""
+        """The business date on which it takes effect, from 1900-01-01 to the end of the tenth year from now (DATE_INVALID).
+        Omitted: today (UTC).
+        """
 
     @_builtins.property
     def application(self) -> _application_pb2.ApplicationInstruction:

@@ -31,6 +31,9 @@ class LedgerServiceStub:
     Every request that changes something carries a request_id, the caller's key for it: the same key with the
     same request returns the first answer and posts nothing; the same key with another request fails with
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
+
+    Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
     """
 
     def __init__(self, channel):
@@ -132,6 +135,9 @@ class LedgerServiceServicer:
     Every request that changes something carries a request_id, the caller's key for it: the same key with the
     same request returns the first answer and posts nothing; the same key with another request fails with
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
+
+    Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
     """
 
     def PostTransactions(self, request, context):
@@ -174,8 +180,8 @@ class LedgerServiceServicer:
         """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
         May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
         at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
-        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge
-        (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice where
+        a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -224,7 +230,8 @@ class LedgerServiceServicer:
 
     def CreateCreditMemo(self, request, context):
         """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
-        MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, or its charge is none of an invoice.
+        MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, its charge is none of an invoice, or a part
+        of the invoice is written off or held and all lines are more than what is open beside it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -368,6 +375,9 @@ class LedgerService:
     Every request that changes something carries a request_id, the caller's key for it: the same key with the
     same request returns the first answer and posts nothing; the same key with another request fails with
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
+
+    Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
     """
 
     @staticmethod

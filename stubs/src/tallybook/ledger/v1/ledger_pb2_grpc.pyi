@@ -32,6 +32,9 @@ class LedgerServiceStub:
     Every request that changes something carries a request_id, the caller's key for it: the same key with the
     same request returns the first answer and posts nothing; the same key with another request fails with
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
+
+    Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
     """
 
     @_typing.overload
@@ -54,8 +57,8 @@ class LedgerServiceStub:
     """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
     May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
     at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
-    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge
-    (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice where
+    a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
     """
     CreateWriteOff: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateWriteOffRequest, _ledger_pb2.CreateWriteOffResponse]
     """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
@@ -79,7 +82,8 @@ class LedgerServiceStub:
     """Enters a charge by hand (type 14). Needs the role "support"."""
     CreateCreditMemo: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateCreditMemoRequest, _ledger_pb2.CreateCreditMemoResponse]
     """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
-    MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, or its charge is none of an invoice.
+    MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, its charge is none of an invoice, or a part
+    of the invoice is written off or held and all lines are more than what is open beside it.
     """
     VoidCreditMemo: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.VoidCreditMemoRequest, _ledger_pb2.VoidCreditMemoResponse]
     """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED."""
@@ -101,6 +105,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     Every request that changes something carries a request_id, the caller's key for it: the same key with the
     same request returns the first answer and posts nothing; the same key with another request fails with
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
+
+    Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -120,8 +127,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
     May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
     at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
-    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge
-    (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice where
+    a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
     """
     CreateWriteOff: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateWriteOffRequest, _ledger_pb2.CreateWriteOffResponse]  # type: ignore[assignment]
     """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
@@ -145,7 +152,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Enters a charge by hand (type 14). Needs the role "support"."""
     CreateCreditMemo: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateCreditMemoRequest, _ledger_pb2.CreateCreditMemoResponse]  # type: ignore[assignment]
     """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
-    MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, or its charge is none of an invoice.
+    MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, its charge is none of an invoice, or a part
+    of the invoice is written off or held and all lines are more than what is open beside it.
     """
     VoidCreditMemo: _aio.UnaryUnaryMultiCallable[_ledger_pb2.VoidCreditMemoRequest, _ledger_pb2.VoidCreditMemoResponse]  # type: ignore[assignment]
     """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED."""
@@ -166,6 +174,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     Every request that changes something carries a request_id, the caller's key for it: the same key with the
     same request returns the first answer and posts nothing; the same key with another request fails with
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
+
+    Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
     """
 
     @_abc_1.abstractmethod
@@ -219,8 +230,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
         May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
         at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
-        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge
-        (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice where
+        a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
         """
 
     @_abc_1.abstractmethod
@@ -280,7 +291,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.CreateCreditMemoResponse, _abc.Awaitable[_ledger_pb2.CreateCreditMemoResponse]]:
         """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
-        MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, or its charge is none of an invoice.
+        MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, its charge is none of an invoice, or a part
+        of the invoice is written off or held and all lines are more than what is open beside it.
         """
 
     @_abc_1.abstractmethod

@@ -370,7 +370,9 @@ class WriteOff(_message.Message):
     """The invoice that it is against."""
     @_builtins.property
     def expires_on(self) -> _date_pb2.Date:
-        """For a dispute hold: the day on which the hold ends if nobody settles it."""
+        """For a dispute hold: the day by which it is to be settled. Nothing happens by itself on that day: the hold stands
+        until SettleDispute or VoidTransaction ends it, and until then what it holds is neither collected nor dunned.
+        """
 
     def __init__(
         self,
