@@ -19,6 +19,9 @@ PIP_INSTALL_OURS := $(PIP) install --quiet --no-deps --no-build-isolation --edit
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-package tallybook-stubs --custom-compile-command "make lock"
 
+# Without what gRPC says whenever a process that uses it starts another.
+QUIET_GRPC := GRPC_VERBOSITY=error
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -45,10 +48,10 @@ test: $(DEVELOPMENT) ## Run the tests (ARGS="-k refund" passes on to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
 
 bench: $(DEVELOPMENT) ## Measure against the limits of this machine (ARGS="posting single", ARGS=--help)
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@$(QUIET_GRPC) $(BIN)/python -m benchmarks $(ARGS)
 
 bench-quick: $(DEVELOPMENT) ## Measure a little of everything, to see that it works
-	@$(BIN)/python -m benchmarks --quick $(ARGS)
+	@$(QUIET_GRPC) $(BIN)/python -m benchmarks --quick $(ARGS)
 
 check: check-format check-lint check-types check-imports check-contracts check-house ## Run every static check
 

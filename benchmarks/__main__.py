@@ -21,23 +21,34 @@ import uvloop
 from rich.console import Console
 
 from benchmarks.figures import Outcome
-from benchmarks.parts import applied, hot, posting, single
+from benchmarks.parts import applied, cycle, hot, invoices, posting, single
 from benchmarks.report import document, print_outcome
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.stand import Stand, running_stand
+from service_kit.logs import configure_logs
 
-PARTS: Final[Mapping[str, Callable[[Stand, Scale], Awaitable[Outcome]]]] = {
+ON_A_LEDGER: Final[Mapping[str, Callable[[Stand, Scale], Awaitable[Outcome]]]] = {
     "posting": posting.measure,
     "single": single.measure,
     "hot": hot.measure,
     "applied": applied.measure,
+    "invoices": invoices.measure,
 }
+"""The parts that share a ledger."""
+
+ON_THEIR_OWN: Final[Mapping[str, Callable[[Scale], Awaitable[Outcome]]]] = {
+    "cycle": cycle.measure,
+}
+"""The parts that start what they need."""
+
+PARTS: Final = (*ON_A_LEDGER, *ON_THEIR_OWN)
 RESULTS: Final = Path("build") / "benchmarks"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure the parts that are asked for."""
     given = _parser().parse_args(arguments)
+    configure_logs("benchmarks", log_format="console", level="warning")
     unknown = set(given.parts) - set(PARTS)
     if unknown:
         _parser().error(f"there is no part {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
@@ -64,11 +75,15 @@ async def _measure(given: argparse.Namespace, names: list[str], scale: Scale) ->
     about = _about(scale, quick=given.quick)
     console.print(f"{about['machine']}, {scale.rounds} rounds in turns; ±: half of the range of the rounds\n")
     outcomes = {}
-    async with _stand(given) as stand:
-        for name in names:
-            outcomes[name] = await PARTS[name](stand, scale)
-            print_outcome(console, name, outcomes[name])
-        console.print(f"the books are right: {await stand.verify():,} transactions")
+    if not ON_A_LEDGER.keys().isdisjoint(names):
+        async with _stand(given) as stand:
+            for name in (name for name in names if name in ON_A_LEDGER):
+                outcomes[name] = await ON_A_LEDGER[name](stand, scale)
+                print_outcome(console, name, outcomes[name])
+            console.print(f"the books are right: {await stand.verify():,} transactions\n", highlight=False)
+    for name in (name for name in names if name in ON_THEIR_OWN):
+        outcomes[name] = await ON_THEIR_OWN[name](scale)
+        print_outcome(console, name, outcomes[name])
     RESULTS.mkdir(parents=True, exist_ok=True)
     results = RESULTS / "results.json"
     results.write_text(json.dumps(document(outcomes, about), indent=2) + "\n")

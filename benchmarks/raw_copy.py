@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from benchmarks.figures import Sample
+from benchmarks.meter import Meter
 from benchmarks.requests import spread_over
 from benchmarks.stand import Books
 
@@ -93,12 +95,16 @@ class RawTables:
             connection, books, {table: [dict(row) for row in rows] for table, rows in document.items()}
         )
 
-    def commits(self, count: int, documents: int) -> list[Commit]:
-        """So many commits of so many documents each, with numbers that were not written yet."""
+    async def copy_round(self, meter: Meter, commits: int, documents: int) -> Sample:
+        """A round of so many commits of so many documents each."""
+        prepared = self._commits(commits, documents)
+        sample, _ = await meter.measure(commits * documents, self._write(prepared))
+        return sample
+
+    def _commits(self, count: int, documents: int) -> list[Commit]:
         return [self._commit(list(islice(self._acct_nos, documents))) for _ in range(count)]
 
-    async def write(self, commits: Sequence[Commit]) -> None:
-        """Write them, one after another."""
+    async def _write(self, commits: Sequence[Commit]) -> None:
         for commit in commits:
             async with self._connection.transaction():
                 for table, rows in commit.rows.items():

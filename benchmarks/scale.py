@@ -15,7 +15,21 @@ class Scale:
     """Of a round of bulk calls."""
     calls: int
     """Of a round of single calls with 64 in flight; of one at a time it is a quarter."""
+    cycle_accounts: tuple[int, ...]
+    """Over which the daily cycle runs, one night after the other."""
 
 
-FULL: Final = Scale(rounds=5, accounts=1_000, drafts=96_000, calls=8_000)
-QUICK: Final = Scale(rounds=3, accounts=200, drafts=16_000, calls=800)
+FULL: Final = Scale(
+    rounds=5,
+    accounts=1_000,
+    drafts=96_000,
+    calls=8_000,
+    cycle_accounts=(1_000, 10_000, 100_000),
+)
+QUICK: Final = Scale(
+    rounds=3,
+    accounts=200,
+    drafts=16_000,
+    calls=800,
+    cycle_accounts=(500, 2_000),
+)

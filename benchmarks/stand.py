@@ -15,6 +15,7 @@ import asyncpg
 import grpc
 
 from benchmarks.meter import Meter, cpu_of, cpu_of_postgres, own_cpu
+from console.connections import Targets
 from console.launching import Ports
 from service_kit.launcher import TALLYBOOK, Launched, launched
 from tallybook.ledger.v1 import account_pb2, verification_pb2
@@ -64,17 +65,16 @@ class Books:
 class Stand:
     """A running ledger, or everything, and what it takes to measure it; made by `running_stand`."""
 
-    def __init__(self, running: Launched, ledger: Ledger) -> None:
+    def __init__(self, running: Launched, ledger: Ledger, targets: Targets) -> None:
         assert running.postgres is not None
         self.services = running.services
         self.ledger = ledger
         self.postgres = running.postgres
-        self.admin_url = running.postgres.url("tallybook_ledger")
+        self.targets = targets
         pids = [service.pid for service in running.services.values() if service.pid is not None]
         self._postgres_cpu = cpu_of_postgres(running.postgres.directory / "data")
         self.meter = self.meter_of(*pids)
         self._clients = 0
-        self._opened: list[Books] = []
 
     @property
     def ledger_pid(self) -> int:
@@ -89,22 +89,25 @@ class Stand:
 
     async def open_books(self, accounts: int) -> Books:
         """A client that is new to the ledger, with so many accounts."""
-        self._clients += 1
+        client_no = self.new_client()
         requests = [
             account_pb2.CreateAccountRequest(
-                client_no=self._clients, request_id=f"open-{place}", name="Ada", currency_code=CURRENCY
+                client_no=client_no, request_id=f"open-{place}", name="Ada", currency_code=CURRENCY
             )
             for place in range(accounts)
         ]
         answers = await send(self.ledger.accounts.CreateAccount, requests, _OPENED_AT_ONCE)
-        books = Books(self._clients, sorted(answer.account.acct_no for answer in answers))
-        self._opened.append(books)
-        return books
+        return Books(client_no, sorted(answer.account.acct_no for answer in answers))
+
+    def new_client(self) -> int:
+        """The number of a client that has nothing yet."""
+        self._clients += 1
+        return self._clients
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection to the ledger's database that may do everything."""
-        connection = await asyncpg.connect(self.admin_url)
+    async def connection(self, service: str = "ledger") -> AsyncIterator[asyncpg.Connection]:
+        """A connection to the database of a service that may do everything."""
+        connection = await asyncpg.connect(self.postgres.url(f"tallybook_{service}"))
         try:
             yield connection
         finally:
@@ -116,8 +119,8 @@ class Stand:
         async with self.connection() as connection:
             await connection.execute("ANALYZE")
         transactions = 0
-        for books in self._opened:
-            request = verification_pb2.VerifyLedgerRequest(client_no=books.client_no)
+        for client_no in range(1, self._clients + 1):
+            request = verification_pb2.VerifyLedgerRequest(client_no=client_no)
             async for part in self.ledger.verification.VerifyLedger(request):
                 assert not part.HasField("finding"), f"the books are wrong: {part.finding}"
                 transactions += part.summary.transactions
@@ -153,7 +156,7 @@ async def running_stand(
             )
         )
         channel = await stack.enter_async_context(open_channel(running.services["ledger"].target))
-        yield Stand(running, Ledger(channel))
+        yield Stand(running, Ledger(channel), ports.targets)
 
 
 def open_channel(target: str) -> grpc.aio.Channel:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from benchmarks.figures import Outcome, Sample, ratio_mark
+from benchmarks.figures import Outcome, ratio_mark
 from benchmarks.postings import bulk_round
 from benchmarks.raw_copy import RawTables
 from benchmarks.requests import check_calls, single_checks
@@ -52,7 +52,7 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
                     Subject(
                         f"COPY, {load.drafts:,} a commit",
                         "transactions",
-                        partial(_copy, stand, raw, calls, load.drafts),
+                        partial(raw.copy_round, stand.meter, calls, load.drafts),
                         load.drafts,
                     ),
                 ],
@@ -61,9 +61,3 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
             measurements += [product, limit]
             marks.append(ratio_mark(product, limit, load.wanted))
     return Outcome(measurements, marks)
-
-
-async def _copy(stand: Stand, raw: RawTables, commits: int, documents: int) -> Sample:
-    prepared = raw.commits(commits, documents)
-    sample, _ = await stand.meter.measure(commits * documents, raw.write(prepared))
-    return sample
