@@ -21,7 +21,7 @@ import uvloop
 from rich.console import Console
 
 from benchmarks.figures import Outcome
-from benchmarks.parts import applied, cycle, hot, invoices, posting, single
+from benchmarks.parts import applied, book, cycle, hot, invoices, posting, single
 from benchmarks.report import document, print_outcome
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.stand import Stand, running_stand
@@ -37,6 +37,7 @@ ON_A_LEDGER: Final[Mapping[str, Callable[[Stand, Scale], Awaitable[Outcome]]]] =
 """The parts that share a ledger."""
 
 ON_THEIR_OWN: Final[Mapping[str, Callable[[Scale], Awaitable[Outcome]]]] = {
+    "book": book.measure,
     "cycle": cycle.measure,
 }
 """The parts that start what they need."""

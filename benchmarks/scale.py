@@ -17,6 +17,10 @@ class Scale:
     """Of a round of single calls with 64 in flight; of one at a time it is a quarter."""
     cycle_accounts: tuple[int, ...]
     """Over which the daily cycle runs, one night after the other."""
+    book_transactions: int
+    book_accounts: int
+    reads: int
+    """Of each kind, from the big book."""
 
 
 FULL: Final = Scale(
@@ -25,11 +29,17 @@ FULL: Final = Scale(
     drafts=96_000,
     calls=8_000,
     cycle_accounts=(1_000, 10_000, 100_000),
+    book_transactions=10_000_000,
+    book_accounts=10_000,
+    reads=2_000,
 )
 QUICK: Final = Scale(
-    rounds=3,
+    rounds=2,
     accounts=200,
     drafts=16_000,
     calls=800,
     cycle_accounts=(500, 2_000),
+    book_transactions=100_000,
+    book_accounts=200,
+    reads=200,
 )

@@ -16,7 +16,16 @@ from benchmarks.report import document, print_outcome
 from benchmarks.scale import Scale
 from benchmarks.stand import Stand, running_stand
 
-LEAST = Scale(rounds=1, accounts=3, drafts=1, calls=64, cycle_accounts=(2, 4))
+LEAST = Scale(
+    rounds=1,
+    accounts=3,
+    drafts=1,
+    calls=64,
+    cycle_accounts=(2, 4),
+    book_transactions=200,
+    book_accounts=3,
+    reads=2,
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
