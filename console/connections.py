@@ -17,6 +17,7 @@ from tallybook.batch.v1.billing_setup_pb2_grpc import BillingSetupServiceStub
 from tallybook.ledger.v1.account_pb2_grpc import AccountServiceStub
 from tallybook.ledger.v1.invoice_pb2_grpc import InvoiceServiceStub
 from tallybook.ledger.v1.ledger_pb2_grpc import LedgerServiceStub
+from tallybook.ledger.v1.statement_pb2_grpc import StatementServiceStub
 from tallybook.ledger.v1.transaction_type_pb2_grpc import TransactionTypeServiceStub
 from tallybook.ledger.v1.verification_pb2_grpc import VerificationServiceStub
 from tallybook.payments.v1.sandbox_pb2_grpc import SandboxGatewayServiceStub
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tallybook.ledger.v1.account_pb2_grpc import AccountServiceAsyncStub
     from tallybook.ledger.v1.invoice_pb2_grpc import InvoiceServiceAsyncStub
     from tallybook.ledger.v1.ledger_pb2_grpc import LedgerServiceAsyncStub
+    from tallybook.ledger.v1.statement_pb2_grpc import StatementServiceAsyncStub
     from tallybook.ledger.v1.transaction_type_pb2_grpc import TransactionTypeServiceAsyncStub
     from tallybook.ledger.v1.verification_pb2_grpc import VerificationServiceAsyncStub
     from tallybook.payments.v1.sandbox_pb2_grpc import SandboxGatewayServiceAsyncStub
@@ -85,6 +87,11 @@ class Connections:
     def invoices(self) -> "InvoiceServiceAsyncStub":
         """Invoices."""
         return InvoiceServiceStub(self._ledger)
+
+    @cached_property
+    def statements(self) -> "StatementServiceAsyncStub":
+        """Closed statements."""
+        return StatementServiceStub(self._ledger)
 
     @cached_property
     def verification(self) -> "VerificationServiceAsyncStub":

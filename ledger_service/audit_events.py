@@ -1,9 +1,13 @@
-"""What the ledger tells the audit service: one event for each commit group, and one for what is opened."""
+"""What the ledger tells the audit service: one event for each commit group, for each thing that is opened or
+applied, and for each call that closes statements.
+"""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
+from ledger_service.rules.closed_statements import ClosedStatement
 from ledger_service.rules.commit_groups import Accepted, CommitGroup
 from ledger_service.rules.postings import AccountOpening
 from service_kit.dates import instant_to_proto
@@ -21,6 +25,26 @@ def events_of(group: CommitGroup, accepted: Sequence[Accepted]) -> list[OutboxEv
     if group.transactions:
         events.append(_group_event(group))
     return [_sealed(event) for event in events]
+
+
+def statements_event(closed: Sequence[ClosedStatement], actor: str, occurred_at: datetime) -> OutboxEvent:
+    """The event of a call that closed statements, whose numbers are one block."""
+    first, last = closed[0].statement_no, closed[-1].statement_no
+    numbers = str(first) if first == last else f"{first}-{last}"
+    return _sealed(
+        audit_event_pb2.AuditEvent(
+            producer=PRODUCER,
+            event_type="ledger.closed_statement",
+            occurred_at=instant_to_proto(occurred_at),
+            client_no=closed[0].client_no,
+            actor=actor,
+            summary=f"{len(closed)} statement{'s' if len(closed) != 1 else ''} closed up to"
+            f" {closed[0].period_end}: {numbers}",
+            entity_changed=audit_event_pb2.EntityChanged(
+                entity_type="closed_statement", entity_id=numbers, action="created"
+            ),
+        )
+    )
 
 
 def _sealed(event: audit_event_pb2.AuditEvent) -> OutboxEvent:

@@ -22,6 +22,7 @@ _LEDGER: Final = "/tallybook.ledger.v1.LedgerService"
 _ACCOUNTS: Final = "/tallybook.ledger.v1.AccountService"
 _APPLICATIONS: Final = "/tallybook.ledger.v1.ApplicationService"
 _INVOICES: Final = "/tallybook.ledger.v1.InvoiceService"
+_STATEMENTS: Final = "/tallybook.ledger.v1.StatementService"
 _VERIFICATION: Final = "/tallybook.ledger.v1.VerificationService"
 _TRANSACTION_TYPES: Final = "/tallybook.ledger.v1.TransactionTypeService"
 
@@ -52,6 +53,7 @@ AUTHORISATION: Final = AuthorisationTable(
         f"{_LEDGER}/GetTransaction": _READ,
         f"{_LEDGER}/BatchGetTransactions": _READ,
         f"{_LEDGER}/ListTransactions": _READ,
+        f"{_LEDGER}/ListDisputes": _READ,
         f"{_APPLICATIONS}/ListOpenItems": _READ,
         f"{_APPLICATIONS}/ListApplications": _READ,
         f"{_APPLICATIONS}/ApplyUnappliedCredit": _POST,
@@ -59,6 +61,9 @@ AUTHORISATION: Final = AuthorisationTable(
         f"{_INVOICES}/VoidInvoice": _POST,
         f"{_INVOICES}/GetInvoice": _READ,
         f"{_INVOICES}/ListInvoices": _READ,
+        f"{_STATEMENTS}/CloseStatements": _POST,
+        f"{_STATEMENTS}/ListStatements": _READ,
+        f"{_STATEMENTS}/GetClosedStatement": _READ,
         f"{_VERIFICATION}/VerifyLedger": _READ,
         f"{_VERIFICATION}/GetTrialBalance": _READ,
         f"{_TRANSACTION_TYPES}/ListTransactionTypes": _READ_OF_NO_CLIENT,

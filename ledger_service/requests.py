@@ -15,7 +15,7 @@ from service_kit.errors import DomainError
 RequestKey: TypeAlias = tuple[int, int, str]
 """Client, scope, request_id: the keys of calls and those of single documents don't meet."""
 
-_CALL_SCOPE: Final = 1
+CALL_SCOPE: Final = 1
 _DOCUMENT_SCOPE: Final = 2
 
 
@@ -64,7 +64,7 @@ class PostingRequest:
     @property
     def key(self) -> RequestKey:
         """The key of the call."""
-        return (self.client_no, _CALL_SCOPE, self.request_id)
+        return (self.client_no, CALL_SCOPE, self.request_id)
 
     def document_key(self, document: Document) -> RequestKey:
         """The key of one of its documents, which has one."""

@@ -18,9 +18,12 @@ from ledger_service.servicers.applications import ApplicationServicer
 from ledger_service.servicers.invoices import InvoiceServicer
 from ledger_service.servicers.ledger import LedgerServicer
 from ledger_service.servicers.posting_calls import PostingCalls
+from ledger_service.servicers.statements import StatementServicer
 from ledger_service.servicers.transaction_types import TransactionTypeServicer
 from ledger_service.servicers.verification import VerificationServicer
 from ledger_service.settings import LedgerSettings
+from ledger_service.statement_closing import StatementCloser
+from ledger_service.statement_reader import StatementReader
 from ledger_service.transaction_reader import TransactionReader
 from ledger_service.verification import LedgerVerifier
 from service_kit.clock import SystemClock
@@ -32,6 +35,7 @@ from tallybook.ledger.v1 import (
     application_pb2_grpc,
     invoice_pb2_grpc,
     ledger_pb2_grpc,
+    statement_pb2_grpc,
     transaction_type_pb2_grpc,
     verification_pb2_grpc,
 )
@@ -45,6 +49,7 @@ class Servicers:
     ledger: LedgerServicer
     applications: ApplicationServicer
     invoices: InvoiceServicer
+    statements: StatementServicer
     verification: VerificationServicer
     transaction_types: TransactionTypeServicer
 
@@ -66,6 +71,9 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
                 ledger=LedgerServicer(calls, TransactionReader(engine), invoices),
                 applications=ApplicationServicer(calls, ApplicationReader(engine)),
                 invoices=InvoiceServicer(calls, invoices),
+                statements=StatementServicer(
+                    calls, StatementCloser(engine, clock, relay.wake), StatementReader(engine)
+                ),
                 verification=VerificationServicer(LedgerVerifier(engine)),
                 transaction_types=TransactionTypeServicer(),
             )
@@ -88,6 +96,7 @@ def add_servicers(servicers: Servicers, server: grpc.aio.Server) -> None:
     ledger_pb2_grpc.add_LedgerServiceServicer_to_server(servicers.ledger, server)
     application_pb2_grpc.add_ApplicationServiceServicer_to_server(servicers.applications, server)
     invoice_pb2_grpc.add_InvoiceServiceServicer_to_server(servicers.invoices, server)
+    statement_pb2_grpc.add_StatementServiceServicer_to_server(servicers.statements, server)
     verification_pb2_grpc.add_VerificationServiceServicer_to_server(servicers.verification, server)
     transaction_type_pb2_grpc.add_TransactionTypeServiceServicer_to_server(
         servicers.transaction_types, server
@@ -103,6 +112,7 @@ LEDGER: Final = ServiceDefinition(
         "tallybook.ledger.v1.LedgerService",
         "tallybook.ledger.v1.ApplicationService",
         "tallybook.ledger.v1.InvoiceService",
+        "tallybook.ledger.v1.StatementService",
         "tallybook.ledger.v1.VerificationService",
         "tallybook.ledger.v1.TransactionTypeService",
     ),

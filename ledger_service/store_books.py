@@ -241,6 +241,14 @@ _EXTERNAL_IDS: Final = """
 """
 
 
+_PLAN_INSTANCE_COUNTS: Final = """
+    SELECT client_no, acct_no, count(*)
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
+      JOIN plan_instance USING (client_no, acct_no)
+     GROUP BY client_no, acct_no
+"""
+
+
 async def read_changing(connection: RawConnection, needs: Needs, books: Books) -> None:
     """Read, under the locks, all else that the rules ask for."""
     if needs.plan_instances:
@@ -254,6 +262,10 @@ async def read_changing(connection: RawConnection, needs: Needs, books: Books) -
         await _read_invoice_states(connection, needs, books)
     if needs.periods:
         await _read_periods(connection, needs, books)
+    if needs.extended_accounts:
+        keys = _columns(needs.extended_accounts, 2)
+        for client_no, acct_no, count in await connection.fetch(_PLAN_INSTANCE_COUNTS, *keys):
+            books.plan_instance_counts[client_no, acct_no] = count
     await _read_taken_names(connection, needs, books)
 
 

@@ -129,6 +129,43 @@ async def credit_memo_lines(connection: RawConnection, client_no: int, cm_no: in
     return [found[key] for key in keys]
 
 
+_DISPUTES: Final = """
+    SELECT hold.event_no
+      FROM write_offs AS hold
+     WHERE hold.client_no = $1
+       AND hold.expires_on IS NOT NULL
+       AND ($2::bigint = 0 OR hold.acct_no = $2)
+       AND ($3::date IS NULL OR hold.expires_on <= $3)
+       AND (hold.expires_on, hold.event_no) > ($4, $5)
+       AND NOT EXISTS (
+           SELECT FROM acct_transaction AS void
+            WHERE void.client_no = hold.client_no
+              AND void.related_event_no = hold.event_no
+              AND void.transaction_type < 0
+           )
+     ORDER BY hold.expires_on, hold.event_no
+     LIMIT $6
+"""
+
+
+async def list_disputes(
+    connection: RawConnection,
+    client_no: int,
+    acct_no: int,
+    expires_to: date | None,
+    *,
+    after: tuple[date, int],
+    limit: int,
+) -> list[Transaction]:
+    """At most `limit` dispute holds that stand after a day and event_no, by the day on which they end. 0 and
+    None are no limit.
+    """
+    rows = await connection.fetch(_DISPUTES, client_no, acct_no, expires_to, *after, limit)
+    keys = [(client_no, event_no) for (event_no,) in rows]
+    found = await read_transactions(connection, keys)
+    return [found[key] for key in keys]
+
+
 async def list_transactions(
     connection: RawConnection, wanted: TransactionFilter, before_event_no: int, limit: int
 ) -> list[Transaction]:

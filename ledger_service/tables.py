@@ -215,6 +215,13 @@ write_offs = _source_table(
     Column("invoice_no", BigInteger, nullable=False),
     Column("expires_on", Date),
     Index("write_offs_invoice_no_idx", "client_no", "invoice_no"),
+    Index(
+        "write_offs_expires_on_idx",
+        "client_no",
+        "expires_on",
+        "event_no",
+        postgresql_where=text("expires_on IS NOT NULL"),
+    ),
 )
 
 # 8: the reversals of a refund share the row
@@ -386,6 +393,33 @@ open_item = Table(
     postgresql_with=ROOM_FOR_UPDATES,
 )
 
+# ----------------------------------------------------------------------------------------- closed statements
+
+# What is on one follows from its limits (rules/closed_statements.py): the transactions themselves say nothing
+# of it.
+closed_statement = Table(
+    "closed_statement",
+    metadata,
+    Column("client_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("statement_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("acct_no", BigInteger, nullable=False),
+    Column("period_start", Date, nullable=False),
+    Column("period_end", Date, nullable=False),
+    Column("opening_balance", BigInteger, nullable=False),
+    Column("closing_balance", BigInteger, nullable=False),
+    Column("currency_code", Text, nullable=False),
+    # The last transaction of the account when the statement before was closed, and when this one was.
+    Column("after_event_no", BigInteger, nullable=False),
+    Column("through_event_no", BigInteger, nullable=False),
+    Column("transactions", BigInteger, nullable=False),
+    # Of these, what takes effect before the first day.
+    Column("adjustments", BigInteger, nullable=False),
+    Column("closed_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("period_start <= period_end", name="period"),
+    Index("closed_statement_period_end_key", "client_no", "acct_no", "period_end", unique=True),
+    info=APPEND_ONLY,
+)
+
 # -------------------------------------------------------------------------------------------- commit groups
 
 # What was committed in one go. Its event numbers are one contiguous block, and within it those of each
@@ -502,6 +536,7 @@ SEQUENCES: Final = (
     "invoice_no",
     "group_no",
     "application",
+    "statement_no",
     *SOURCE_TABLES,
 )
 """What is numbered: the sequence of each is named <it>_seq. Source tables are numbered each on its own."""

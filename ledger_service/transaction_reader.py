@@ -1,6 +1,7 @@
 """What can be asked about transactions, answered in the domain's terms."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -44,6 +45,15 @@ class TransactionReader:
         if not lines:
             raise refusals.credit_memo_not_found(client_no, cm_no)
         return lines
+
+    async def disputes(
+        self, client_no: int, acct_no: int, expires_to: date | None, *, after: tuple[date, int], limit: int
+    ) -> list[Transaction]:
+        """At most `limit` dispute holds that stand, by the day on which they are to be settled."""
+        async with self._engine.connect() as connection:
+            return await store_transactions.list_disputes(
+                await raw_connection(connection), client_no, acct_no, expires_to, after=after, limit=limit
+            )
 
     async def transactions(
         self, wanted: TransactionFilter, *, before_event_no: int, limit: int

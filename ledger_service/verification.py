@@ -23,12 +23,13 @@ from ledger_service.store_verification import (
 )
 from ledger_service.store_verification_applications import APPLICATION_QUESTIONS
 from ledger_service.store_verification_documents import DOCUMENT_QUESTIONS
+from ledger_service.store_verification_statements import STATEMENT_QUESTIONS
 
 Part: TypeAlias = Progress | Finding | Summary
 # What examines the books of a client, so many rows at once: yields each fault, and the rows of each batch.
 Examination: TypeAlias = Callable[[AsyncConnection, int, int], AsyncGenerator[Finding | int, None]]
 
-_QUESTIONS: Final = (*BOOK_QUESTIONS, *DOCUMENT_QUESTIONS, *APPLICATION_QUESTIONS)
+_QUESTIONS: Final = (*BOOK_QUESTIONS, *DOCUMENT_QUESTIONS, *APPLICATION_QUESTIONS, *STATEMENT_QUESTIONS)
 _BEYOND_QUESTIONS: Final[Mapping[Check, Sequence[Examination]]] = MappingProxyType(
     {Check.JOURNAL: (ask_journal,), Check.COMMIT_GROUP: (ask_commit_groups,)}
 )

@@ -20,7 +20,15 @@ from console.options import (
     parse_number,
 )
 from console.paging import FirstRows, read_first_rows
-from console.views.accounts import TypeTable, account_detail, balance_table, statement, transactions_table
+from console.views.accounts import (
+    TypeTable,
+    account_detail,
+    balance_table,
+    closed_statement,
+    closed_statements_table,
+    statement,
+    transactions_table,
+)
 from service_kit.dates import date_to_proto
 from tallybook.ledger.v1.account_pb2 import (
     Account,
@@ -31,6 +39,13 @@ from tallybook.ledger.v1.account_pb2 import (
     GetStatementResponse,
 )
 from tallybook.ledger.v1.ledger_pb2 import ListTransactionsRequest, ListTransactionsResponse
+from tallybook.ledger.v1.statement_pb2 import (
+    ClosedStatement,
+    GetClosedStatementRequest,
+    GetClosedStatementResponse,
+    ListStatementsRequest,
+    ListStatementsResponse,
+)
 from tallybook.ledger.v1.transaction_pb2 import Transaction
 from tallybook.ledger.v1.transaction_type_pb2 import ListTransactionTypesRequest
 
@@ -144,6 +159,61 @@ def show_statement(
     invocation = Invocation.of(context)
     period = f"{first} to {last}"
     invocation.show(invocation.ask(question), lambda answer: statement(answer, period), as_json=as_json)
+
+
+@account_app.command("statements")
+def list_closed_statements(
+    context: typer.Context,
+    account: AccountArgument,
+    client: ClientOption,
+    limit: LimitOption = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List the closed statements of an account, newest first. They never change."""
+
+    async def question(services: Connections) -> FirstRows[ClosedStatement]:
+        found = await find_account(services, client, account)
+        request = ListStatementsRequest(client_no=client, acct_no=found.acct_no)
+        return await read_first_rows(
+            services.statements.ListStatements, request, lambda page: page.statements, limit
+        )
+
+    invocation = Invocation.of(context)
+    listed = invocation.ask(question)
+    answer = ListStatementsResponse(statements=listed.rows)
+    invocation.show(answer, lambda page: closed_statements_table(page.statements), as_json=as_json)
+    invocation.note_more(listed, limit)
+
+
+@account_app.command("closed-statement")
+def show_closed_statement(
+    context: typer.Context,
+    statement_no: Annotated[
+        int,
+        typer.Argument(
+            metavar="STATEMENT",
+            parser=parse_number,
+            help="The number of the statement.",
+            show_default=False,
+        ),
+    ],
+    client: ClientOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a closed statement as it was closed. Adjustments belong to periods that were closed before."""
+
+    async def question(services: Connections) -> GetClosedStatementResponse:
+        request = GetClosedStatementRequest(client_no=client, statement_no=statement_no)
+        whole = await services.statements.GetClosedStatement(request)
+        while whole.next_page_token:
+            request.page_token = whole.next_page_token
+            page = await services.statements.GetClosedStatement(request)
+            whole.lines.extend(page.lines)
+            whole.next_page_token = page.next_page_token
+        return whole
+
+    invocation = Invocation.of(context)
+    invocation.show(invocation.ask(question), closed_statement, as_json=as_json)
 
 
 @account_app.command("transactions")

@@ -26,6 +26,7 @@ from tallybook.ledger.v1.account_pb2 import (
     GetStatementResponse,
     StatementLine,
 )
+from tallybook.ledger.v1.statement_pb2 import ClosedStatement, GetClosedStatementResponse
 from tallybook.ledger.v1.transaction_pb2 import Transaction
 from tallybook.ledger.v1.transaction_type_pb2 import TransactionType, TransactionTypeInfo
 from tallybook.type.v1.money_pb2 import Money as MoneyMessage
@@ -100,7 +101,34 @@ def _void_note(transaction: Transaction) -> str:
 def statement(response: GetStatementResponse, period: str) -> RenderableType:
     """A statement as the customer would get it."""
     account = response.account
-    currency = account.currency_code
+    head = facts([("Statement", f"{account.name}, account {account.acct_no}"), ("Period", period)])
+    rows = [_statement_row(line) for line in response.lines]
+    return Group(head, "", _statement_grid(response, account.currency_code, rows))
+
+
+def closed_statement(response: GetClosedStatementResponse) -> RenderableType:
+    """A closed statement as the customer got it."""
+    closed = response.statement
+    head = facts(
+        [
+            ("Statement", f"{closed.statement_no}, account {closed.acct_no}"),
+            ("Period", f"{day(closed.period_start)} to {day(closed.period_end)}"),
+            ("Closed (UTC)", instant(closed.closed_at)),
+        ]
+    )
+    rows = [_statement_row(each.line, "  (adjustment)" if each.adjustment else "") for each in response.lines]
+    totals = GetStatementResponse(
+        opening_balance=closed.opening_balance,
+        total_charges=response.total_charges,
+        total_credits=response.total_credits,
+        closing_balance=closed.closing_balance,
+    )
+    return Group(head, "", _statement_grid(totals, closed.opening_balance.currency_code, rows))
+
+
+def _statement_grid(
+    totals: GetStatementResponse, currency: str, rows: Iterable[Sequence[RenderableType]]
+) -> RenderableType:
     grid = table(
         word("Date"),
         right("Event"),
@@ -110,29 +138,55 @@ def statement(response: GetStatementResponse, period: str) -> RenderableType:
         right(f"Balance {currency}"),
         footer=True,
     )
-    grid.add_row("", "", Text("opening balance", "dim"), "", "", signed_amount(response.opening_balance))
-    for line in response.lines:
-        grid.add_row(*_statement_row(line))
-    totals = ("closing balance", response.total_charges, response.total_credits)
-    grid.columns[2].footer = totals[0]
-    grid.columns[3].footer = amount(totals[1])
-    grid.columns[4].footer = amount(totals[2])
-    grid.columns[5].footer = signed_amount(response.closing_balance)
-    head = facts([("Statement", f"{account.name}, account {account.acct_no}"), ("Period", period)])
-    return Group(head, "", grid)
+    grid.add_row("", "", Text("opening balance", "dim"), "", "", signed_amount(totals.opening_balance))
+    for row in rows:
+        grid.add_row(*row)
+    grid.columns[2].footer = "closing balance"
+    grid.columns[3].footer = amount(totals.total_charges)
+    grid.columns[4].footer = amount(totals.total_credits)
+    grid.columns[5].footer = signed_amount(totals.closing_balance)
+    return grid
 
 
-def _statement_row(line: StatementLine) -> Sequence[RenderableType]:
+def _statement_row(line: StatementLine, note: str = "") -> Sequence[RenderableType]:
     charge = line.effect.minor_units > 0
     value = amount(line.transaction.amount)
     return (
         day(line.transaction.effective_date),
         str(line.transaction.event_no),
-        line.description,
+        Text.assemble(line.description, (note, "yellow")),
         value if charge else "",
         "" if charge else Text(value, "green"),
         signed_amount(line.running_balance),
     )
+
+
+def closed_statements_table(statements: Iterable[ClosedStatement]) -> RenderableType:
+    """One line a closed statement."""
+    grid = table(
+        right("Statement"),
+        right("Account"),
+        word("From"),
+        word("To"),
+        right("Opening"),
+        right("Closing"),
+        right("Lines"),
+        right("Adjustments"),
+        word("Closed (UTC)"),
+    )
+    for each in statements:
+        grid.add_row(
+            str(each.statement_no),
+            str(each.acct_no),
+            day(each.period_start),
+            day(each.period_end),
+            money(each.opening_balance),
+            money(each.closing_balance),
+            count(each.transactions),
+            count(each.adjustments),
+            instant(each.closed_at),
+        )
+    return grid if grid.row_count else Text("No closed statements.", "dim")
 
 
 _BUCKETS: Final[Mapping[str, str]] = {

@@ -2,11 +2,25 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from console.rendering import amount, count, money, plural, prose, right, table, verdict_mark, word
+from console.rendering import (
+    amount,
+    count,
+    day,
+    money,
+    plural,
+    prose,
+    right,
+    table,
+    verdict_mark,
+    word,
+)
+from tallybook.ledger.v1.statement_pb2 import CloseStatementResult
+from tallybook.ledger.v1.transaction_pb2 import Transaction
 from tallybook.ledger.v1.transaction_type_pb2 import ListTransactionTypesResponse
 from tallybook.ledger.v1.verification_pb2 import (
     GetTrialBalanceResponse,
@@ -140,3 +154,40 @@ def _verdict(verification: Verification) -> RenderableType:
     read = f"{plural(summary.transactions, 'transaction')} of {plural(summary.accounts, 'account')}"
     found = plural(summary.findings, "finding") if summary.findings else "no findings"
     return verdict_mark(verification.clean, f"{read}: {found}")
+
+
+def closing_summary(results: Sequence[CloseStatementResult], last: date) -> RenderableType:
+    """How many statements were closed, and which accounts were refused."""
+    refused = [result for result in results if result.HasField("error")]
+    closed = sum(result.closed_now for result in results)
+    before = len(results) - len(refused) - closed
+    parts: list[RenderableType] = [
+        verdict_mark(
+            not refused,
+            f"up to {last}: {plural(closed, 'statement')} closed, {count(before)} closed before,"
+            f" {count(len(refused))} refused",
+        )
+    ]
+    if refused:
+        grid = table(right("Account"), prose("Why it was refused"))
+        for result in refused:
+            grid.add_row(str(result.acct_no), Text(result.error.message, "red"))
+        parts += ["", grid]
+    return Group(*parts)
+
+
+def disputes_table(holds: Iterable[Transaction]) -> RenderableType:
+    """One line a dispute hold."""
+    grid = table(
+        word("Settle by"), right("Event"), right("Account"), right("Invoice"), right("Held"), prose("Why")
+    )
+    for hold in holds:
+        grid.add_row(
+            day(hold.write_off.expires_on),
+            str(hold.event_no),
+            str(hold.acct_no),
+            str(hold.write_off.invoice_no),
+            money(hold.amount),
+            f"{hold.reason_code}: {hold.comment}",
+        )
+    return grid if grid.row_count else Text("No disputes.", "dim")

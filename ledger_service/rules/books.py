@@ -102,6 +102,8 @@ class Books:
     """By reference code: the last payment that has it, voided or not."""
     gateway_references: dict[tuple[int, str], int] = field(default_factory=dict)
     external_ids: dict[tuple[int, str], int] = field(default_factory=dict)
+    plan_instance_counts: dict[AccountKey, int] = field(default_factory=dict)
+    """Of the accounts that one is to be added to."""
 
     _journal: Journal | None = None
 
@@ -127,6 +129,10 @@ class Books:
         if draft.currency and draft.currency != account.currency:
             raise refusals.currency_mismatch(draft.acct_no, account.currency, draft.currency)
         return account
+
+    def plan_instance_count(self, client_no: int, acct_no: int) -> int:
+        """How many plan instances an account has that one is to be added to."""
+        return self.plan_instance_counts.get((client_no, acct_no), 0)
 
     def transaction(self, client_no: int, event_no: int) -> Transaction:
         """A stored transaction; TRANSACTION_NOT_FOUND."""
@@ -277,6 +283,11 @@ class Books:
     ) -> None:
         taking = Taking(NOT_NUMBERED, posting.type.code, posting.amount)
         self._set(register, key, (*register.get(key, ()), taking))
+
+    def enter_plan_instance(self, client_no: int, acct_no: int) -> None:
+        """Count a plan instance that is being added to an account."""
+        before = self.plan_instance_count(client_no, acct_no)
+        self._set(self.plan_instance_counts, (client_no, acct_no), before + 1)
 
     def enter_external_id(self, client_no: int, external_id: str) -> None:
         """Enter the identifier of an account that is being opened."""

@@ -53,6 +53,8 @@ class Needs:
     reference_codes: set[ReferenceKey] = field(default_factory=set)
     gateway_references: set[tuple[int, str]] = field(default_factory=set)
     external_ids: set[tuple[int, str]] = field(default_factory=set)
+    extended_accounts: set[AccountKey] = field(default_factory=set)
+    """Those of the accounts to which a plan instance is to be added."""
 
     def add(self, order: Order) -> None:
         """Add what one order names."""
@@ -68,6 +70,7 @@ class Needs:
             self._add_targets(client_no, order.instruction)
         else:
             self.accounts.add((client_no, order.acct_no))
+            self.extended_accounts.add((client_no, order.acct_no))
 
     def _add_draft(self, client_no: int, draft: Draft) -> None:
         if draft.acct_no:

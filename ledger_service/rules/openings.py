@@ -10,6 +10,9 @@ from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 BALANCE_FORWARD: Final = TRANSACTION_TYPES[9]
 NEGATIVE_BALANCE_FORWARD: Final = TRANSACTION_TYPES[18]
 
+# With names of the greatest length, so many and their balances are the largest answer that a client takes.
+MOST_PLAN_INSTANCES: Final = 3_000
+
 
 def decide_account_opening(opening: AccountOpening, books: Books) -> Decision:
     """Open the account, with a balance forward where there is an opening balance; EXTERNAL_ID_TAKEN."""
@@ -22,8 +25,11 @@ def decide_account_opening(opening: AccountOpening, books: Books) -> Decision:
 
 
 def decide_plan_instance_opening(opening: PlanInstanceOpening, books: Books) -> Decision:
-    """Add the plan instance; ACCOUNT_NOT_FOUND."""
+    """Add the plan instance; ACCOUNT_NOT_FOUND, TOO_MANY_PLAN_INSTANCES."""
     books.account(opening.client_no, opening.acct_no)
+    if books.plan_instance_count(opening.client_no, opening.acct_no) >= MOST_PLAN_INSTANCES:
+        raise refusals.too_many_plan_instances(opening.acct_no, MOST_PLAN_INSTANCES)
+    books.enter_plan_instance(opening.client_no, opening.acct_no)
     return Decision([], opening=opening)
 
 

@@ -19,7 +19,7 @@ An operation that names a payment, an invoice, a charge or a memo instead of an 
 that there is no such thing, that it is NOT_A_DISPUTE, or that it is refunded otherwise (SOURCE_MISMATCH).
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
 from ledger_service.rules.transaction_types import TransactionType
@@ -194,6 +194,16 @@ def credit_memo_not_found(client_no: int, cm_no: int) -> DomainError:
         "CREDIT_MEMO_NOT_FOUND",
         f"client {client_no} has no credit memo {cm_no}",
         metadata={"cm_no": str(cm_no)},
+    )
+
+
+def statement_not_found(client_no: int, statement_no: int) -> DomainError:
+    """The client has no such closed statement."""
+    return DomainError(
+        ErrorKind.NOT_FOUND,
+        "STATEMENT_NOT_FOUND",
+        f"client {client_no} has no closed statement {statement_no}",
+        metadata={"statement_no": str(statement_no)},
     )
 
 
@@ -589,6 +599,32 @@ def transfer_exceeds_balance(acct_no: int, balance: Money) -> DomainError:
         f"account/{acct_no}",
         acct_no=acct_no,
         balance=balance.minor_units,
+    )
+
+
+def statement_period_closed(
+    acct_no: int, period_end: date, statement_no: int, closed_until: date
+) -> DomainError:
+    """A statement can't end within a period that is closed (rule 6)."""
+    return _precondition(
+        "STATEMENT_PERIOD_CLOSED",
+        f"account {acct_no} is closed until {closed_until} by statement {statement_no}: a statement can't end"
+        f" on {period_end}",
+        f"account/{acct_no}",
+        acct_no=acct_no,
+        statement_no=statement_no,
+        closed_until=closed_until.isoformat(),
+    )
+
+
+def too_many_plan_instances(acct_no: int, most: int) -> DomainError:
+    """An account with its plan instances is one answer."""
+    return _precondition(
+        "TOO_MANY_PLAN_INSTANCES",
+        f"account {acct_no} has {most} plan instances, and no account may have more: open another",
+        f"account/{acct_no}",
+        acct_no=acct_no,
+        most_plan_instances=most,
     )
 
 

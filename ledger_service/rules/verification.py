@@ -28,6 +28,7 @@ class Check(IntEnum):
     COMMIT_GROUP = 6
     DOCUMENT = 7
     APPLICATION = 8
+    STATEMENT = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from typing import Any, Final, TypeAlias
 import grpc
 
 from ledger_service.rules import refusals
+from ledger_service.rules.sources import WriteOff
+from ledger_service.rules.transactions import Transaction
 from ledger_service.servicers.transaction_contract import transaction_to_proto
 from ledger_service.store_transactions import TransactionFilter
 from ledger_service.transaction_reader import TransactionReader
@@ -53,6 +55,30 @@ class TransactionReads(ledger_pb2_grpc.LedgerServiceServicer):
             transactions=map(transaction_to_proto, shown),
             next_page_token=page_token(request, [shown[-1].event_no]) if len(found) > size else "",
         )
+
+    async def ListDisputes(
+        self, request: ledger_pb2.ListDisputesRequest, context: Context
+    ) -> ledger_pb2.ListDisputesResponse:
+        """By the day of settlement; the token is the day and number of the last hold shown."""
+        size = page_size(request.page_size, default=_DEFAULT_PAGE_SIZE)
+        expires_to = (
+            date_from_proto(request.expires_to, "expires_to") if request.HasField("expires_to") else None
+        )
+        after = page_start(request, date, int) or (date.min, 0)
+        found = await self._reader.disputes(
+            request.client_no, request.acct_no, expires_to, after=after, limit=size + 1
+        )
+        shown = found[:size]
+        return ledger_pb2.ListDisputesResponse(
+            transactions=map(transaction_to_proto, shown),
+            next_page_token=page_token(request, _place_of(shown[-1])) if len(found) > size else "",
+        )
+
+
+def _place_of(hold: Transaction) -> tuple[date, int]:
+    assert isinstance(hold.source, WriteOff)
+    assert hold.source.expires_on is not None, "the index has none without"
+    return hold.source.expires_on, hold.event_no
 
 
 def _filter_from_proto(request: ledger_pb2.ListTransactionsRequest) -> TransactionFilter:

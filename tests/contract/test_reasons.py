@@ -35,12 +35,14 @@ from tests.integration.ledger.caller import (
     key,
     memo_line,
     payment,
+    refusal_of,
     refusal_of_call,
     reversal,
     transfer,
     void,
     write_off,
 )
+from tests.integration.ledger.statements import Statements
 from tests.support.databases import NewDatabase
 
 TESTS: Final = Path(__file__).resolve().parents[1]
@@ -53,7 +55,10 @@ _SETUP: Final = "integration/batch_billing/test_billing_setup.py"
 _LOADER: Final = "integration/batch_billing/test_activity_loader.py"
 
 GIVEN_ELSEWHERE: Final[dict[str, dict[str, str]]] = {
-    "ledger": {"OVERLOADED": "integration/ledger/test_troubles.py"},
+    "ledger": {
+        "OVERLOADED": "integration/ledger/test_troubles.py",
+        "TOO_MANY_PLAN_INSTANCES": "integration/ledger/test_limits.py",
+    },
     "batch": {
         "PROCESS_NOT_FOUND": _REQUESTS,
         "SESSION_NOT_FOUND": _REQUESTS,
@@ -138,6 +143,13 @@ async def _written_off_invoice(books: Books) -> str:
     return await books.reason(ledger.void_invoice(invoice.invoice_no))
 
 
+async def _closed_period(books: Books) -> str:
+    statements = Statements(books.ledger)
+    await statements.closed(FEBRUARY[1], books.other)
+    (result,) = await statements.close(FEBRUARY[0], books.other)
+    return refusal_of(result.error).reason
+
+
 async def _external_id(books: Books) -> str:
     await books.ledger.account(external_id="taken")
     return await books.reason(books.ledger.account(external_id="taken"))
@@ -201,6 +213,10 @@ LEDGER_REASONS: Final[dict[str, Callable[[Books], Awaitable[str]]]] = {
         books.ledger.void_invoice(books.invoice.invoice_no)
     ),
     "INVOICE_HAS_WRITE_OFF": _written_off_invoice,
+    "STATEMENT_PERIOD_CLOSED": _closed_period,
+    "STATEMENT_NOT_FOUND": lambda books: books.reason(
+        Statements(books.ledger).call("GetClosedStatement", statement_no=UNKNOWN)
+    ),
     "REFUND_EXCEEDS_PAYMENT": lambda books: books.reasons(check_refund(books.acct, books.check, 6_01)),
     "PAYMENT_NOT_REFUNDABLE": lambda books: books.reasons(check_refund(books.acct, books.payment, 1)),
     "REVERSAL_EXCEEDS_CHARGE": lambda books: books.reasons(

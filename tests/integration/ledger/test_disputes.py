@@ -121,6 +121,37 @@ async def test_what_is_held_is_not_given_as_a_memo_too(ledger: Ledger) -> None:
     assert await ledger.findings() == []
 
 
+async def test_holds_are_listed_by_the_day_on_which_they_are_to_be_settled(ledger: Ledger) -> None:
+    holds = []
+    for days in (30, 10, 20, 10):
+        _, invoice_no = await billed(ledger)
+        response = await ledger.operate(
+            "CreateDispute",
+            invoice_no=invoice_no,
+            effective_date=day(DISPUTED),
+            expires_on=day(DISPUTED + timedelta(days=days)),
+            **REASON,
+        )
+        holds.append(response.transaction)
+    thirty, ten, twenty, other_ten = (hold.event_no for hold in holds)
+
+    async def listed(**filters: Any) -> list[int]:
+        numbers, token = [], ""
+        while True:
+            page = await ledger.operate("ListDisputes", page_size=2, page_token=token, **filters)
+            numbers += [each.event_no for each in page.transactions]
+            token = page.next_page_token
+            if not token:
+                return numbers
+
+    assert await listed() == [ten, other_ten, twenty, thirty]
+    assert await listed(expires_to=day(DISPUTED + timedelta(days=20))) == [ten, other_ten, twenty]
+    assert await listed(acct_no=holds[2].acct_no) == [twenty]
+    await settle(ledger, ten, WRITE_OFF)
+    await ledger.void(twenty)
+    assert await listed() == [other_ten, thirty]
+
+
 async def test_an_invoice_is_not_voided_under_a_hold_but_once_that_is_settled(ledger: Ledger) -> None:
     acct, invoice_no = await billed(ledger)
     hold = await dispute(ledger, invoice_no)

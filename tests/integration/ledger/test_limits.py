@@ -4,6 +4,7 @@ import asyncio
 from datetime import date
 from typing import Final
 
+import asyncpg
 import grpc
 import pytest
 
@@ -17,6 +18,7 @@ from tests.integration.ledger.caller import (
     day,
     external_charge,
     invoice_line,
+    key,
     number,
     payment,
     refusal_of,
@@ -111,3 +113,41 @@ async def test_an_invoice_twice_in_a_call_that_is_all_or_nothing_says_which_draf
     assert refused.value.refusal.reason == "INVOICE_EXISTS"
     assert refused.value.refusal.metadata["draft"] == "1"
     assert refused.value.refusal.message.startswith("drafts[1]: ")
+
+
+async def test_an_account_has_no_more_plan_instances_than_fit_into_one_answer(
+    ledger: Ledger, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    acct = await ledger.account(plans=[WIDE * 255] * 100)
+    # As CreatePlanInstance would have added them, one call after the other.
+    await sql.execute(
+        """
+        WITH added AS (
+            INSERT INTO plan_instance (client_no, plan_instance_no, acct_no, name, created_at)
+            SELECT 1, 1000000 + number, $1, $2, now() FROM generate_series(1, 2899) AS number
+            RETURNING client_no, plan_instance_no
+        )
+        INSERT INTO plan_instance_balance (client_no, plan_instance_no, balance)
+        SELECT client_no, plan_instance_no, 0 FROM added
+        """,
+        acct,
+        WIDE * 255,
+    )
+
+    async def add() -> str:
+        request = account_pb2.CreatePlanInstanceRequest(
+            client_no=1, request_id=key(), acct_no=acct, name=WIDE * 255
+        )
+        try:
+            await ledger._call(ledger.accounts.CreatePlanInstance, request)
+        except RefusedError as refused:
+            return refused.refusal.reason
+        return ""
+
+    added = await asyncio.gather(*(add() for _ in range(3)))
+
+    assert sorted(added) == ["", "TOO_MANY_PLAN_INSTANCES", "TOO_MANY_PLAN_INSTANCES"]
+    found = await ledger.accounts.GetAccount(account_pb2.GetAccountRequest(client_no=1, acct_no=acct))
+    assert len(found.account.plan_instances) == 3_000
+    balance = await ledger.accounts.GetBalance(account_pb2.GetBalanceRequest(client_no=1, acct_no=acct))
+    assert len(balance.plan_instance_balances) == 3_000

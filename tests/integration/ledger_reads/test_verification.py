@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ledger_service.rules.verification import Check, Finding, Progress, Summary
 from ledger_service.verification import LedgerVerifier, Part
-from tests.integration.ledger_reads.books import CLIENT, Books, Entry
+from tests.integration.ledger_reads.books import CLIENT, RECORDED_AT, Books, Entry
 
 MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
 
@@ -34,6 +34,8 @@ class Story:
     charge: int
     opening_credit: int
     cash_credit: int
+    cy: int
+    statements: list[int]
 
 
 async def write_story(books: Books) -> Story:
@@ -65,10 +67,29 @@ async def write_story(books: Books) -> Story:
     )
     (charge,) = await books.post(Entry(bob, 14, 1_200, JUNE))
     _, cash_credit = await books.post(Entry(bob, 15, 250, JULY), Entry(bob, 10, 50, JULY))
+    (cy,) = await books.account("Cy")
+    statements = await write_statements(books, cy)
     return Story(
         ada, plan, bob, invoice_no, lines, voided_invoice_no, payment, check, check_void, refund, memo,
-        transfer, write_off, charge, opening_credit, cash_credit,
+        transfer, write_off, charge, opening_credit, cash_credit, cy, statements,
     )  # fmt: skip
+
+
+async def write_statements(books: Books, acct_no: int) -> list[int]:
+    """The numbers of two closed statements, the second of which has an adjustment."""
+    (first,) = await books.post(Entry(acct_no, 14, 500, MAY))
+    await books.insert(
+        "closed_statement", client_no=CLIENT, statement_no=71, acct_no=acct_no, period_start=MAY,
+        period_end=date(2026, 5, 31), opening_balance=0, closing_balance=500, currency_code="USD",
+        after_event_no=0, through_event_no=first, transactions=1, adjustments=0, closed_at=RECORDED_AT,
+    )  # fmt: skip
+    *_, last = await books.post(Entry(acct_no, 10, 200, MAY), Entry(acct_no, 10, 50, JUNE))
+    await books.insert(
+        "closed_statement", client_no=CLIENT, statement_no=72, acct_no=acct_no, period_start=JUNE,
+        period_end=date(2026, 6, 30), opening_balance=500, closing_balance=250, currency_code="USD",
+        after_event_no=first, through_event_no=last, transactions=2, adjustments=1, closed_at=RECORDED_AT,
+    )  # fmt: skip
+    return [71, 72]
 
 
 async def verify(engine: AsyncEngine, client_no: int = CLIENT) -> tuple[list[Finding], Summary]:
@@ -84,7 +105,7 @@ async def verify(engine: AsyncEngine, client_no: int = CLIENT) -> tuple[list[Fin
 async def test_sound_books_have_no_finding(books: Books, engine: AsyncEngine) -> None:
     await write_story(books)
 
-    assert await verify(engine) == ([], Summary(transactions=31, accounts=2, findings=0))
+    assert await verify(engine) == ([], Summary(transactions=34, accounts=3, findings=0))
     assert await verify(engine, 8) == ([], Summary(transactions=2, accounts=1, findings=0))
     assert await verify(engine, 9) == ([], Summary(transactions=0, accounts=0, findings=0))
 
@@ -360,6 +381,33 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
             (Check.APPLICATION, "open_item", it.bob, 0, it.cash_credit),
             (Check.APPLICATION, "account_balance", it.bob, 0, 0),
         },
+    ),
+    "the closing balance of a statement was changed": (
+        sql("UPDATE closed_statement SET closing_balance = closing_balance + 1 WHERE statement_no = 72"),
+        lambda it: {(Check.STATEMENT, "closed_statement", it.cy, 0, 0)},
+    ),
+    "a statement does not open with what the one before closed with": (
+        sql(
+            "UPDATE closed_statement SET opening_balance = 0, closing_balance = -250"
+            " WHERE statement_no = {statements[1]}"
+        ),
+        lambda it: {(Check.STATEMENT, "closed_statement", it.cy, 0, 0)},
+    ),
+    "there is a gap between two statements": (
+        sql("UPDATE closed_statement SET period_start = '2026-06-02' WHERE statement_no = {statements[1]}"),
+        # The transaction of the first of June is an adjustment then, too.
+        lambda it: {(Check.STATEMENT, "closed_statement", it.cy, 0, 0)},
+    ),
+    "a statement is missing": (
+        sql("DELETE FROM closed_statement WHERE statement_no = {statements[0]}"),
+        lambda it: {(Check.STATEMENT, "closed_statement", it.cy, 0, 0)},
+    ),
+    "a statement is of fewer events than were closed": (
+        sql(
+            "UPDATE closed_statement SET through_event_no = through_event_no - 1"
+            " WHERE statement_no = {statements[1]}"
+        ),
+        lambda it: {(Check.STATEMENT, "closed_statement", it.cy, 0, 0)},
     ),
     "more is written off than the invoice is": (
         sql("UPDATE invoice SET total = 399 WHERE invoice_no = {invoice_no}"),

@@ -105,7 +105,8 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreatePlanInstance(self, request, context):
-        """Adds a plan instance to an account.
+        """Adds a plan instance to an account. An account has 3,000 at most, so that it always fits into one answer: one more is
+        refused with TOO_MANY_PLAN_INSTANCES.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

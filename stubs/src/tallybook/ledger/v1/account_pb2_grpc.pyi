@@ -44,7 +44,9 @@ class AccountServiceStub:
     not fit into one answer.
     """
     CreatePlanInstance: _grpc.UnaryUnaryMultiCallable[_account_pb2.CreatePlanInstanceRequest, _account_pb2.CreatePlanInstanceResponse]
-    """Adds a plan instance to an account."""
+    """Adds a plan instance to an account. An account has 3,000 at most, so that it always fits into one answer: one more is
+    refused with TOO_MANY_PLAN_INSTANCES.
+    """
     GetBalance: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetBalanceRequest, _account_pb2.GetBalanceResponse]
     """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an event."""
     BatchGetBalances: _grpc.UnaryUnaryMultiCallable[_account_pb2.BatchGetBalancesRequest, _account_pb2.BatchGetBalancesResponse]
@@ -75,7 +77,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
     not fit into one answer.
     """
     CreatePlanInstance: _aio.UnaryUnaryMultiCallable[_account_pb2.CreatePlanInstanceRequest, _account_pb2.CreatePlanInstanceResponse]  # type: ignore[assignment]
-    """Adds a plan instance to an account."""
+    """Adds a plan instance to an account. An account has 3,000 at most, so that it always fits into one answer: one more is
+    refused with TOO_MANY_PLAN_INSTANCES.
+    """
     GetBalance: _aio.UnaryUnaryMultiCallable[_account_pb2.GetBalanceRequest, _account_pb2.GetBalanceResponse]  # type: ignore[assignment]
     """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an event."""
     BatchGetBalances: _aio.UnaryUnaryMultiCallable[_account_pb2.BatchGetBalancesRequest, _account_pb2.BatchGetBalancesResponse]  # type: ignore[assignment]
@@ -127,7 +131,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.CreatePlanInstanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.CreatePlanInstanceResponse, _abc.Awaitable[_account_pb2.CreatePlanInstanceResponse]]:
-        """Adds a plan instance to an account."""
+        """Adds a plan instance to an account. An account has 3,000 at most, so that it always fits into one answer: one more is
+        refused with TOO_MANY_PLAN_INSTANCES.
+        """
 
     @_abc_1.abstractmethod
     def GetBalance(

@@ -112,6 +112,12 @@ class _LedgerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     """The credit memo does not exist for this client."""
     LEDGER_ERROR_REASON_INVOICE_HAS_WRITE_OFF: _LedgerErrorReason.ValueType  # 41
     """A write-off or a dispute hold stands on the invoice: void or settle it first."""
+    LEDGER_ERROR_REASON_STATEMENT_PERIOD_CLOSED: _LedgerErrorReason.ValueType  # 42
+    """The day lies within a statement that is closed."""
+    LEDGER_ERROR_REASON_STATEMENT_NOT_FOUND: _LedgerErrorReason.ValueType  # 43
+    """The closed statement does not exist for this client."""
+    LEDGER_ERROR_REASON_TOO_MANY_PLAN_INSTANCES: _LedgerErrorReason.ValueType  # 44
+    """The account has as many plan instances as one may have."""
 
 class LedgerErrorReason(_LedgerErrorReason, metaclass=_LedgerErrorReasonEnumTypeWrapper):
     """Why the ledger refused a request: google.rpc.ErrorInfo.reason is the name without its prefix, in the domain
@@ -210,4 +216,10 @@ LEDGER_ERROR_REASON_CREDIT_MEMO_NOT_FOUND: LedgerErrorReason.ValueType  # 40
 """The credit memo does not exist for this client."""
 LEDGER_ERROR_REASON_INVOICE_HAS_WRITE_OFF: LedgerErrorReason.ValueType  # 41
 """A write-off or a dispute hold stands on the invoice: void or settle it first."""
+LEDGER_ERROR_REASON_STATEMENT_PERIOD_CLOSED: LedgerErrorReason.ValueType  # 42
+"""The day lies within a statement that is closed."""
+LEDGER_ERROR_REASON_STATEMENT_NOT_FOUND: LedgerErrorReason.ValueType  # 43
+"""The closed statement does not exist for this client."""
+LEDGER_ERROR_REASON_TOO_MANY_PLAN_INSTANCES: LedgerErrorReason.ValueType  # 44
+"""The account has as many plan instances as one may have."""
 Global___LedgerErrorReason: _TypeAlias = LedgerErrorReason  # noqa: Y015

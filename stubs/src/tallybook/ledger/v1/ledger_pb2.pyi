@@ -1070,6 +1070,74 @@ class SettleDisputeResponse(_message.Message):
 Global___SettleDisputeResponse: _TypeAlias = SettleDisputeResponse  # noqa: Y015
 
 @_typing.final
+class ListDisputesRequest(_message.Message):
+    """Selects dispute holds that stand. Filters combine with AND."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    ACCT_NO_FIELD_NUMBER: _builtins.int
+    EXPIRES_TO_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    acct_no: _builtins.int
+    """Only of this account. 0: of all accounts."""
+    page_size: _builtins.int
+    """How many at most. 0: 100. More than 1,000 is taken as 1,000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before, with the same filters."""
+    @_builtins.property
+    def expires_to(self) -> _date_pb2.Date:
+        """Only holds that are to be settled on this day or earlier: yesterday for those that are overdue. Omitted: all."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        acct_no: _builtins.int = ...,
+        expires_to: _date_pb2.Date | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_to", b"expires_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acct_no", b"acct_no", "client_no", b"client_no", "expires_to", b"expires_to", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDisputesRequest: _TypeAlias = ListDisputesRequest  # noqa: Y015
+
+@_typing.final
+class ListDisputesResponse(_message.Message):
+    """A page of dispute holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty on the last one."""
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
+        """The holds, by the day on which they are to be settled and by event_no."""
+
+    def __init__(
+        self,
+        *,
+        transactions: _abc.Iterable[_transaction_pb2.Transaction] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDisputesResponse: _TypeAlias = ListDisputesResponse  # noqa: Y015
+
+@_typing.final
 class TransferAccountBalanceRequest(_message.Message):
     """A balance to be moved."""
 

@@ -87,6 +87,11 @@ class LedgerServiceStub:
                 request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeRequest.SerializeToString,
                 response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeResponse.FromString,
                 _registered_method=True)
+        self.ListDisputes = channel.unary_unary(
+                '/tallybook.ledger.v1.LedgerService/ListDisputes',
+                request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.ListDisputesRequest.SerializeToString,
+                response_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.ListDisputesResponse.FromString,
+                _registered_method=True)
         self.TransferAccountBalance = channel.unary_unary(
                 '/tallybook.ledger.v1.LedgerService/TransferAccountBalance',
                 request_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.TransferAccountBalanceRequest.SerializeToString,
@@ -212,6 +217,14 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDisputes(self, request, context):
+        """Lists the dispute holds that stand, by the day on which they are to be settled: those that passed theirs come first.
+        Nothing happens by itself on that day, so this is what an operator looks at.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TransferAccountBalance(self, request, context):
         """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
         and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
@@ -320,6 +333,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.SettleDispute,
                     request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeRequest.FromString,
                     response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeResponse.SerializeToString,
+            ),
+            'ListDisputes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDisputes,
+                    request_deserializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.ListDisputesRequest.FromString,
+                    response_serializer=tallybook_dot_ledger_dot_v1_dot_ledger__pb2.ListDisputesResponse.SerializeToString,
             ),
             'TransferAccountBalance': grpc.unary_unary_rpc_method_handler(
                     servicer.TransferAccountBalance,
@@ -613,6 +631,33 @@ class LedgerService:
             '/tallybook.ledger.v1.LedgerService/SettleDispute',
             tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeRequest.SerializeToString,
             tallybook_dot_ledger_dot_v1_dot_ledger__pb2.SettleDisputeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDisputes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.ledger.v1.LedgerService/ListDisputes',
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.ListDisputesRequest.SerializeToString,
+            tallybook_dot_ledger_dot_v1_dot_ledger__pb2.ListDisputesResponse.FromString,
             options,
             channel_credentials,
             insecure,

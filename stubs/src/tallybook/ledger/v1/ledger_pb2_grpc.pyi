@@ -73,6 +73,10 @@ class LedgerServiceStub:
     concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
     hold is refused with NOT_A_DISPUTE.
     """
+    ListDisputes: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListDisputesRequest, _ledger_pb2.ListDisputesResponse]
+    """Lists the dispute holds that stand, by the day on which they are to be settled: those that passed theirs come first.
+    Nothing happens by itself on that day, so this is what an operator looks at.
+    """
     TransferAccountBalance: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.TransferAccountBalanceRequest, _ledger_pb2.TransferAccountBalanceResponse]
     """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
     and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
@@ -142,6 +146,10 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
     concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
     hold is refused with NOT_A_DISPUTE.
+    """
+    ListDisputes: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListDisputesRequest, _ledger_pb2.ListDisputesResponse]  # type: ignore[assignment]
+    """Lists the dispute holds that stand, by the day on which they are to be settled: those that passed theirs come first.
+    Nothing happens by itself on that day, so this is what an operator looks at.
     """
     TransferAccountBalance: _aio.UnaryUnaryMultiCallable[_ledger_pb2.TransferAccountBalanceRequest, _ledger_pb2.TransferAccountBalanceResponse]  # type: ignore[assignment]
     """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
@@ -263,6 +271,16 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
         concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
         hold is refused with NOT_A_DISPUTE.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDisputes(
+        self,
+        request: _ledger_pb2.ListDisputesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ListDisputesResponse, _abc.Awaitable[_ledger_pb2.ListDisputesResponse]]:
+        """Lists the dispute holds that stand, by the day on which they are to be settled: those that passed theirs come first.
+        Nothing happens by itself on that day, so this is what an operator looks at.
         """
 
     @_abc_1.abstractmethod

@@ -47,6 +47,10 @@ class _VerificationCheckEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ver
     """Credits are applied to charges of their account, never more than the amount of either; what is open is what is not
     applied; and the open charges less the open credits of each account are its balance.
     """
+    VERIFICATION_CHECK_STATEMENT: _VerificationCheck.ValueType  # 9
+    """The closed statements of an account follow each other without a gap, each opens with what the one before closed with,
+    and has all its transactions, unchanged, and no others.
+    """
 
 class VerificationCheck(_VerificationCheck, metaclass=_VerificationCheckEnumTypeWrapper):
     """What is checked."""
@@ -70,6 +74,10 @@ VERIFICATION_CHECK_DOCUMENT: VerificationCheck.ValueType  # 7
 VERIFICATION_CHECK_APPLICATION: VerificationCheck.ValueType  # 8
 """Credits are applied to charges of their account, never more than the amount of either; what is open is what is not
 applied; and the open charges less the open credits of each account are its balance.
+"""
+VERIFICATION_CHECK_STATEMENT: VerificationCheck.ValueType  # 9
+"""The closed statements of an account follow each other without a gap, each opens with what the one before closed with,
+and has all its transactions, unchanged, and no others.
 """
 Global___VerificationCheck: _TypeAlias = VerificationCheck  # noqa: Y015
 
