@@ -290,11 +290,12 @@ class Poster:
         """Apply what the group posts (rule 8). Nothing is refused for it."""
         balances = decisions.books.balances
         before = {key: balances[key] - change for key, change in group.balance_changes.items()}
-        items = await store_applications.read_items(connection, items_needed(decisions.accepted, before))
-        applied = apply_group(decisions.accepted, items)
+        needed = items_needed(decisions.accepted, before)
+        items = await store_applications.read_items(connection, needed)
+        applied = apply_group(decisions.accepted, items, needed.one_sided)
         if applied.applications:
-            needed = {"application": len(applied.applications)}
-            applied.number((await store_groups.reserve_numbers(connection, needed))["application"])
+            count = {"application": len(applied.applications)}
+            applied.number((await store_groups.reserve_numbers(connection, count))["application"])
         return applied
 
 

@@ -220,7 +220,8 @@ async def write_applications(
         ],
     )
     await copy_rows(connection, tables.application_instruction, applied.instructions)
-    opened, changed, closed = [], [], []
+    opened: list[tuple[Any, ...]] = list(applied.opened)
+    changed, closed = [], []
     for change in applied.changes:
         item = change.item
         if not item.stored_amount:

@@ -6,7 +6,7 @@ queue until it has enough. What names another transaction may touch any open ite
 read.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
@@ -24,6 +24,7 @@ from ledger_service.rules.books import AccountKey, EventKey
 from ledger_service.rules.commit_groups import Accepted
 from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import WriteOff
+from ledger_service.rules.transaction_types import CHARGE, CREDIT
 
 
 @dataclass(slots=True)
@@ -33,39 +34,50 @@ class ItemsNeeded:
     fronts: by account and queue, how much of its front.
     whole: the accounts of which all open items are needed.
     undone: the transactions whose applications may be taken back.
+    one_sided: the accounts on which the group posts only charges, or only credits, that name nothing. Where
+        the queue that they need is empty, all of them are open in full.
     """
 
     fronts: dict[tuple[int, int, Queue], int] = field(default_factory=dict)
     whole: set[AccountKey] = field(default_factory=set)
     undone: set[EventKey] = field(default_factory=set)
+    one_sided: set[AccountKey] = field(default_factory=set)
+
+
+_WAITING_FOR: Final = {CHARGE: Queue.CREDIT, CREDIT: Queue.CHARGE}
 
 
 def items_needed(accepted: Sequence[Accepted], balances: Mapping[AccountKey, int]) -> ItemsNeeded:
     """What the accepted documents need. `balances` are those before the group."""
     needed = ItemsNeeded()
-    fronts, whole = needed.fronts, needed.whole
+    whole = needed.whole
+    posted: dict[tuple[int, int, int], int] = {}
+    instructed: set[AccountKey] = set()
     for each in accepted:
-        application = each.decision.application
-        if application is not None:
-            whole.add((application.client_no, application.acct_no))
-        for posting in each.decision.postings:
-            account = (posting.client_no, posting.acct_no)
+        decision = each.decision
+        if decision.application is not None:
+            whole.add((decision.application.client_no, decision.application.acct_no))
+        for posting in decision.postings:
             if not posting.acct_no:
                 continue
             if _names_another(posting):
-                whole.add(account)
+                whole.add((posting.client_no, posting.acct_no))
                 if posting.related_event_no and (posting.type.is_void or posting.type.is_charge):
                     needed.undone.add((posting.client_no, posting.related_event_no))
-            elif posting.type.is_charge:
-                # While a credit waits no charge does, so the balance is below zero.
-                if balances[account] < 0:
-                    front = (*account, Queue.CREDIT)
-                    fronts[front] = fronts.get(front, 0) + posting.amount
-            else:
-                front = (*account, Queue.CHARGE)
-                fronts[front] = fronts.get(front, 0) + posting.amount
-    if whole:
-        needed.fronts = {front: amount for front, amount in fronts.items() if front[:2] not in whole}
+                continue
+            side = (posting.client_no, posting.acct_no, posting.type.effect)
+            posted[side] = posted.get(side, 0) + posting.amount
+            if posting.application is not BY_CHARGE_DATE:
+                instructed.add((posting.client_no, posting.acct_no))
+    for (client_no, acct_no, effect), amount in posted.items():
+        account = (client_no, acct_no)
+        if account in whole:
+            continue
+        if (client_no, acct_no, -effect) not in posted and account not in instructed:
+            needed.one_sided.add(account)
+        # While a credit waits no charge does, so the balance is below zero.
+        if effect == CREDIT or balances[account] < 0:
+            needed.fronts[client_no, acct_no, _WAITING_FOR[effect]] = amount
     return needed
 
 
@@ -78,6 +90,20 @@ def _names_another(posting: Posting) -> bool:
 
 
 _OUT_OF_ORDER: Final = frozenset({Method.DUE_DATE, Method.DIRECTED})
+
+
+class OpenedItem(NamedTuple):
+    """An item that is new and open in full: the columns of open_item."""
+
+    client_no: int
+    acct_no: int
+    queue: Queue
+    effective_date: date
+    event_no: int
+    transaction_type: int
+    open_amount: int
+    due_date: date
+    invoice_no: int | None
 
 
 class ItemChange(NamedTuple):
@@ -101,6 +127,7 @@ class GroupApplications:
     """What a group changes. `instructions` are those that are not the default: client, event_no, method."""
 
     applications: list[NewApplication] = field(default_factory=list)
+    opened: list[OpenedItem] = field(default_factory=list)
     changes: list[ItemChange] = field(default_factory=list)
     instructions: list[tuple[int, int, int]] = field(default_factory=list)
 
@@ -110,7 +137,11 @@ class GroupApplications:
             each.application.application_no = application_no
 
 
-def apply_group(accepted: Sequence[Accepted], accounts: dict[AccountKey, AccountItems]) -> GroupApplications:
+def apply_group(
+    accepted: Sequence[Accepted],
+    accounts: dict[AccountKey, AccountItems],
+    one_sided: Container[AccountKey] = (),
+) -> GroupApplications:
     """Apply what a group posts, once it has its event numbers; `accounts` has what was needed."""
     result = GroupApplications()
     for each in accepted:
@@ -124,6 +155,9 @@ def apply_group(accepted: Sequence[Accepted], accounts: dict[AccountKey, Account
         for acct_no, document in _by_account(each):
             key = (each.client_no, acct_no)
             if key not in accounts:
+                if key in one_sided:
+                    result.opened += [_opened(each.client_no, acct_no, entry) for entry in document]
+                    continue
                 accounts[key] = AccountItems()
             accounts[key].post(document)
             if decision.new_due_date is not None:
@@ -137,6 +171,25 @@ def apply_group(accepted: Sequence[Accepted], accounts: dict[AccountKey, Account
         result.applications += [NewApplication(client_no, acct_no, made) for made in items.made]
         result.changes += [ItemChange(client_no, acct_no, item) for item in items.changed()]
     return result
+
+
+_QUEUES: Final = {CHARGE: Queue.CHARGE, CREDIT: Queue.CREDIT}
+
+
+def _opened(client_no: int, acct_no: int, entry: Entry) -> OpenedItem:
+    return OpenedItem._make(
+        (
+            client_no,
+            acct_no,
+            _QUEUES[entry.kind.effect],
+            entry.effective_date,
+            entry.event_no,
+            entry.kind.code,
+            entry.amount,
+            entry.due_date,
+            entry.invoice_no or None,
+        )
+    )
 
 
 def _by_account(accepted: Accepted) -> Iterable[tuple[int, list[Entry]]]:
