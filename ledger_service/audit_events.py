@@ -8,7 +8,7 @@ from typing import Final
 from uuid import uuid4
 
 from ledger_service.rules.closed_statements import ClosedStatement
-from ledger_service.rules.commit_groups import Accepted, CommitGroup
+from ledger_service.rules.commit_groups import Accepted, CommitGroup, Posted
 from ledger_service.rules.postings import AccountOpening
 from service_kit.dates import instant_to_proto
 from service_kit.outbox import OutboxEvent
@@ -18,10 +18,11 @@ PRODUCER: Final = "ledger"
 SEVERAL: Final = "several"
 
 
-def events_of(group: CommitGroup, accepted: Sequence[Accepted]) -> list[OutboxEvent]:
+def events_of(group: CommitGroup, accepted: Sequence[Posted]) -> list[OutboxEvent]:
     """The events of a group, each serialised once."""
-    events = [_opening_event(group, each) for each in accepted if each.decision.opening is not None]
-    events += [_application_event(group, each) for each in accepted if each.applications]
+    documents = [each for each in accepted if isinstance(each, Accepted)]
+    events = [_opening_event(group, each) for each in documents if each.decision.opening is not None]
+    events += [_application_event(group, each) for each in documents if each.applications]
     if group.transactions:
         events.append(_group_event(group))
     return [_sealed(event) for event in events]

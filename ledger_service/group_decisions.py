@@ -13,9 +13,10 @@ from typing import TypeAlias
 from ledger_service.requests import FirstAnswer, Outcome, PostingRequest, RequestKey
 from ledger_service.rules import refusals
 from ledger_service.rules.books import Books
-from ledger_service.rules.commit_groups import Accepted
+from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
 from ledger_service.rules.decisions import decide
 from ledger_service.rules.documents import Document
+from ledger_service.rules.plain_drafts import enter_if_surely_right
 from ledger_service.rules.postings import UnnumberedInvoiceExistsError
 from service_kit.errors import DomainError
 
@@ -28,14 +29,18 @@ class Decided:
 
     request: PostingRequest
     outcomes: list[Outcome | UnnumberedInvoiceExistsError]
+    drafts: AcceptedDrafts | None = None
+    """In place of outcomes, where all drafts were accepted at once."""
     _answer: bytes | None = None
 
     def posts(self) -> bool:
         """Whether anything of it is accepted."""
-        return any(isinstance(outcome, Accepted) for outcome in self.outcomes)
+        return self.drafts is not None or any(isinstance(outcome, Accepted) for outcome in self.outcomes)
 
     def answer(self) -> bytes:
         """The answer; ask for it once everything has its number."""
+        if self._answer is None and self.drafts is not None:
+            self._answer = self.request.drafts_answer(self.drafts)
         if self._answer is None:
             named = [
                 named_refusal(outcome) if isinstance(outcome, UnnumberedInvoiceExistsError) else outcome
@@ -71,7 +76,7 @@ class GroupDecisions:
 
     books: Books
     known: Mapping[RequestKey, FirstAnswer]
-    accepted: list[Accepted] = field(default_factory=list)
+    accepted: list[Posted] = field(default_factory=list)
     """All documents of the group that are accepted, in order."""
     _calls: dict[RequestKey, Decided] = field(default_factory=dict)
     _documents: _KeyedDocuments = field(default_factory=dict)
@@ -88,7 +93,7 @@ class GroupDecisions:
             fits = twin.request.fingerprint == request.fingerprint
             return twin if fits else refusals.request_id_reused(request.request_id)
         try:
-            decided = self._decide_orders(request)
+            decided = self._decide_plain(request) or self._decide_orders(request)
         except (DomainError, UnnumberedInvoiceExistsError) as refusal:
             return refusal
         if decided.posts():
@@ -104,14 +109,23 @@ class GroupDecisions:
         ]
         return calls + documents
 
+    def _decide_plain(self, request: PostingRequest) -> Decided | None:
+        """Accept all drafts of a call at once, if surely none of them is refused."""
+        if request.plain is None or not enter_if_surely_right(request.plain, self.books):
+            return None
+        accepted = AcceptedDrafts(request.client_no, request.actor, request.plain)
+        self.accepted.append(accepted)
+        return Decided(request, [], accepted)
+
     def _decide_orders(self, request: PostingRequest) -> Decided:
         outcomes: list[Outcome | UnnumberedInvoiceExistsError] = []
         fresh: list[Accepted] = []
         documents: _KeyedDocuments = {}
         # One order leaves no trace by itself when it is refused.
-        together = request.all_or_nothing and len(request.orders) > 1
+        orders = request.orders if request.plain is None else request.plain.documents()
+        together = request.all_or_nothing and len(orders) > 1
         with self.books.all_or_nothing() if together else nullcontext():
-            for place, order in enumerate(request.orders):
+            for place, order in enumerate(orders):
                 try:
                     if isinstance(order, Document) and order.request_id:
                         known = self._known_outcome(request, order, documents)

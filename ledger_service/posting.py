@@ -247,8 +247,7 @@ class Poster:
     ) -> Sequence[Decided | FirstAnswer | Refusal]:
         books, needs = Books(), Needs()
         for request in requests:
-            for order in request.orders:
-                needs.add(order)
+            request.add_needs(needs)
         await store_books.read_unchanging(connection, needs, books)
         needs.add_what_is_bound(books)
         async with connection.transaction():

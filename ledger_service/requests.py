@@ -7,9 +7,11 @@ from typing import Final, NamedTuple, TypeAlias
 
 from google.protobuf.message import Message
 
-from ledger_service.rules.commit_groups import Accepted
+from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts
 from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
+from ledger_service.rules.needs import Needs
+from ledger_service.rules.plain_drafts import PlainDrafts
 from service_kit.errors import DomainError
 
 RequestKey: TypeAlias = tuple[int, int, str]
@@ -35,6 +37,11 @@ def no_document_answer(_accepted: Accepted) -> bytes:
     raise AssertionError("the documents of this request have no keys")
 
 
+def no_drafts_answer(_accepted: AcceptedDrafts) -> bytes:
+    """For requests without plain drafts."""
+    raise AssertionError("the request has no plain drafts")
+
+
 def not_located(_place: int, refusal: DomainError) -> DomainError:
     """For requests with a single order."""
     return refusal
@@ -47,6 +54,8 @@ class PostingRequest:
     fingerprint: of the whole call without its key; the same key with another fingerprint is refused.
     actor: the subject of the caller's credential.
     answer: makes the answer, which is stored, from the outcomes of the orders.
+    plain: in place of orders, where they are plain drafts.
+    drafts_answer: makes the answer where all of them are accepted at once.
     locate: says in a refusal of the whole call which of its orders was refused.
     document_answer: makes the answer that is stored for the key of one document.
     """
@@ -60,6 +69,8 @@ class PostingRequest:
     answer: Callable[[Sequence[Outcome]], bytes]
     document_answer: Callable[[Accepted], bytes] = no_document_answer
     locate: Callable[[int, DomainError], DomainError] = not_located
+    plain: PlainDrafts | None = None
+    drafts_answer: Callable[[AcceptedDrafts], bytes] = no_drafts_answer
 
     @property
     def key(self) -> RequestKey:
@@ -72,12 +83,23 @@ class PostingRequest:
 
     def all_keys(self) -> list[RequestKey]:
         """Every key that it names."""
+        if self.plain is not None:
+            return [self.key]
         documents = (order for order in self.orders if isinstance(order, Document))
         return [self.key, *(self.document_key(each) for each in documents if each.request_id)]
+
+    def add_needs(self, needs: Needs) -> None:
+        """Add what it names."""
+        if self.plain is not None:
+            needs.add_plain(self.plain)
+        for order in self.orders:
+            needs.add(order)
 
     @property
     def weight(self) -> int:
         """How much work it is: its drafts."""
+        if self.plain is not None:
+            return len(self.plain)
         return sum(len(order.drafts) if isinstance(order, Document) else 1 for order in self.orders)
 
 

@@ -7,7 +7,7 @@ documents come in one group or in many.
 Keys are pairs, the client first: nothing of one client is ever found by another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -230,6 +230,12 @@ class Books:
                 outer += journal
         finally:
             self._journal = outer
+
+    def enter_all(self, register: dict[Key, Value], entries: Mapping[Key, Value]) -> None:
+        """Enter many things at once in one of the registers."""
+        if self._journal is not None:
+            self._journal += [(register, key, register.get(key)) for key in entries]
+        register.update(entries)
 
     def enter(self, decision: Decision) -> None:
         """Enter what a document posts, all or nothing; AMOUNT_OUT_OF_RANGE when a balance would overflow."""

@@ -8,11 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import groupby
-from typing import Any, NamedTuple
+from itertools import groupby, repeat
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ledger_service.rules.applications import Application
 from ledger_service.rules.digests import TransactionRow, group_digest, part_digest
+from ledger_service.rules.plain_drafts import OfType, PlainDrafts
 from ledger_service.rules.postings import (
     AccountOpening,
     Decision,
@@ -21,6 +23,7 @@ from ledger_service.rules.postings import (
     Posting,
 )
 from ledger_service.rules.sources import InvoiceLine, NewInvoiceLine, RefundReversal, Source
+from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from ledger_service.rules.transactions import Transaction
 
 
@@ -90,6 +93,25 @@ class Accepted:
         return source
 
 
+@dataclass(slots=True)
+class AcceptedDrafts:
+    """Plain drafts that are accepted, all of them; with their numbers, once `lay_out` gave them."""
+
+    client_no: int
+    actor: str
+    drafts: PlainDrafts
+    event_nos: range = range(0)
+    source_nos: list[int] = field(init=False)
+    """One for each draft."""
+
+    def __post_init__(self) -> None:
+        self.source_nos = [0] * len(self.drafts)
+
+
+Posted: TypeAlias = Accepted | AcceptedDrafts
+"""What a group is made of."""
+
+
 class Part(NamedTuple):
     """The part of one client in a group."""
 
@@ -102,6 +124,12 @@ class Part(NamedTuple):
 
 
 Row = tuple[Any, ...]
+
+_CODE: Final = attrgetter("code")
+
+
+def _or_none(value: Any) -> Any:
+    return value or None
 
 
 @dataclass(slots=True)
@@ -146,13 +174,17 @@ class CommitGroup:
         return self.parts[-1].last_event_no
 
 
-def numbers_needed(accepted: Sequence[Accepted]) -> dict[str, int]:
+def numbers_needed(accepted: Sequence[Posted]) -> dict[str, int]:
     """How many numbers of each kind the documents take."""
-    decisions = [each.decision for each in accepted]
+    decisions = [each.decision for each in accepted if isinstance(each, Accepted)]
+    plain = [each.drafts for each in accepted if isinstance(each, AcceptedDrafts)]
     postings = [posting for decision in decisions for posting in decision.postings]
     needed = Counter([posting.type.source_table for posting in postings if posting.row is not None])
+    for drafts in plain:
+        for code, of_type in drafts.by_type.items():
+            needed[TRANSACTION_TYPES[code].source_table] += len(of_type.places)
     needed["group_no"] = 1
-    needed["event_no"] = len(postings)
+    needed["event_no"] = len(postings) + sum(map(len, plain))
     needed["invoice_no"] = len([each for each in decisions if each.invoice is not None])
     for opening in [each.opening for each in decisions if each.opening is not None]:
         if isinstance(opening, AccountOpening):
@@ -163,7 +195,7 @@ def numbers_needed(accepted: Sequence[Accepted]) -> dict[str, int]:
     return {name: count for name, count in needed.items() if count}
 
 
-def lay_out(accepted: Sequence[Accepted], first_numbers: Mapping[str, int], now: datetime) -> CommitGroup:
+def lay_out(accepted: Sequence[Posted], first_numbers: Mapping[str, int], now: datetime) -> CommitGroup:
     """Give every document its numbers, and lay out the rows. The order of a client's documents is kept."""
     layout = _Layout(CommitGroup(first_numbers["group_no"], now), dict(first_numbers))
     by_client = sorted(accepted, key=lambda each: each.client_no)
@@ -184,17 +216,23 @@ class _Layout:
         self.next_numbers[name] = first + count
         return first
 
-    def add_client(self, client_no: int, documents: Sequence[Accepted]) -> None:
+    def add_client(self, client_no: int, documents: Sequence[Posted]) -> None:
         group = self.group
         before = len(group.transactions)
+        names = set()
         for each in documents:
+            if isinstance(each, AcceptedDrafts):
+                self._add_plain(each)
+                names.add(each.actor)
+                continue
             each.created_at = group.created_at
             self._open(each)
             if each.decision.postings:
                 self._add(each)
+                names.add(each.actor)
         rows = group.transactions[before:]
         if rows:
-            actors = tuple(sorted({each.actor for each in documents if each.decision.postings}))
+            actors = tuple(sorted(names))
             first, last = rows[0][1], rows[-1][1]
             group.parts.append(Part(client_no, first, last, len(rows), part_digest(rows), actors))
 
@@ -246,14 +284,64 @@ class _Layout:
             if posting.acct_no:
                 self._change_balances(posting, event_no)
 
+    def _add_plain(self, accepted: AcceptedDrafts) -> None:
+        """The transactions of plain drafts and their source rows."""
+        group, drafts, columns = self.group, accepted.drafts, accepted.drafts.columns
+        client_no, count = accepted.client_no, len(accepted.drafts)
+        first = self._take("event_no", count)
+        event_nos = accepted.event_nos = range(first, first + count)
+        for code, of_type in drafts.by_type.items():
+            self._add_sources(accepted, TRANSACTION_TYPES[code].source_table, of_type)
+        group.transactions += zip(
+            repeat(client_no),
+            event_nos,
+            columns.acct_nos,
+            map(_or_none, columns.plan_instance_nos),
+            map(_CODE, columns.types),
+            accepted.source_nos,
+            columns.amounts,
+            columns.currencies,
+            columns.effective_dates,
+            repeat(group.created_at),
+            repeat(None),
+            map(_or_none, columns.reason_codes),
+            map(_or_none, columns.comments),
+        )
+        for account, change in drafts.balance_changes().items():
+            group.balance_changes[account] = group.balance_changes.get(account, 0) + change
+        for plan_instance, change in drafts.plan_balance_changes().items():
+            before = group.plan_balance_changes.get(plan_instance, 0)
+            group.plan_balance_changes[plan_instance] = before + change
+        accounts = [(client_no, acct_no) for acct_no in columns.acct_nos]
+        group.last_events.update(zip(accounts, event_nos, strict=True))
+        for acct_no, day in set(zip(columns.acct_nos, columns.effective_dates, strict=True)):
+            self._date(client_no, acct_no, day)
+
+    def _add_sources(self, accepted: AcceptedDrafts, table: str, drafts: OfType) -> None:
+        """The source rows of plain drafts of one type."""
+        first = self._take(table, len(drafts.places))
+        source_nos = range(first, first + len(drafts.places))
+        for place, source_no in zip(drafts.places, source_nos, strict=True):
+            accepted.source_nos[place] = source_no
+        self.group.source_rows[table] += zip(
+            repeat(accepted.client_no),
+            source_nos,
+            [accepted.event_nos[place] for place in drafts.places],
+            drafts.acct_nos,
+            *zip(*drafts.sources, strict=True),
+        )
+
+    def _date(self, client_no: int, acct_no: int, day: date) -> None:
+        last_date = self.group.last_dates.get((client_no, acct_no))
+        if last_date is None or day > last_date:
+            self.group.last_dates[client_no, acct_no] = day
+
     def _change_balances(self, posting: Posting, event_no: int) -> None:
         group, effect = self.group, posting.type.effect * posting.amount
         account = (posting.client_no, posting.acct_no)
         group.balance_changes[account] = group.balance_changes.get(account, 0) + effect
         group.last_events[account] = event_no
-        last_date = group.last_dates.get(account)
-        if last_date is None or posting.effective_date > last_date:
-            group.last_dates[account] = posting.effective_date
+        self._date(*account, posting.effective_date)
         if posting.plan_instance_no:
             plan_instance = (posting.client_no, posting.plan_instance_no)
             before = group.plan_balance_changes.get(plan_instance, 0)

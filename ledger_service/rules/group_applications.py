@@ -6,10 +6,10 @@ queue until it has enough. What names another transaction may touch any open ite
 read.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from ledger_service.rules.applications import (
     BY_CHARGE_DATE,
@@ -21,7 +21,7 @@ from ledger_service.rules.applications import (
     Queue,
 )
 from ledger_service.rules.books import AccountKey, EventKey
-from ledger_service.rules.commit_groups import Accepted
+from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
 from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import WriteOff
 from ledger_service.rules.transaction_types import CHARGE, CREDIT
@@ -47,38 +47,66 @@ class ItemsNeeded:
 _WAITING_FOR: Final = {CHARGE: Queue.CREDIT, CREDIT: Queue.CHARGE}
 
 
-def items_needed(accepted: Sequence[Accepted], balances: Mapping[AccountKey, int]) -> ItemsNeeded:
+def items_needed(accepted: Iterable[Posted], balances: Mapping[AccountKey, int]) -> ItemsNeeded:
     """What the accepted documents need. `balances` are those before the group."""
-    needed = ItemsNeeded()
-    whole = needed.whole
-    posted: dict[tuple[int, int, int], int] = {}
-    instructed: set[AccountKey] = set()
+    survey = _Survey()
     for each in accepted:
-        decision = each.decision
+        if isinstance(each, AcceptedDrafts):
+            survey.add_drafts(each)
+        else:
+            survey.add_document(each.decision)
+    return survey.needed(balances)
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What a group posts, as far as it says what is needed.
+
+    sides: by account and effect, the sum of the amounts of what names nothing.
+    instructed: accounts with a credit that says how it is to be applied.
+    """
+
+    sides: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    instructed: set[AccountKey] = field(default_factory=set)
+    whole: set[AccountKey] = field(default_factory=set)
+    undone: set[EventKey] = field(default_factory=set)
+
+    def add_drafts(self, accepted: AcceptedDrafts) -> None:
+        for (acct_no, effect), amount in accepted.drafts.sides.items():
+            side = (accepted.client_no, acct_no, effect)
+            self.sides[side] = self.sides.get(side, 0) + amount
+
+    def add_document(self, decision: Decision) -> None:
         if decision.application is not None:
-            whole.add((decision.application.client_no, decision.application.acct_no))
+            self.whole.add((decision.application.client_no, decision.application.acct_no))
         for posting in decision.postings:
-            if not posting.acct_no:
+            if posting.acct_no:
+                self._add_posting(posting)
+
+    def _add_posting(self, posting: Posting) -> None:
+        account = (posting.client_no, posting.acct_no)
+        if _names_another(posting):
+            self.whole.add(account)
+            if posting.related_event_no and (posting.type.is_void or posting.type.is_charge):
+                self.undone.add((posting.client_no, posting.related_event_no))
+            return
+        side = (*account, posting.type.effect)
+        self.sides[side] = self.sides.get(side, 0) + posting.amount
+        if posting.application is not BY_CHARGE_DATE:
+            self.instructed.add(account)
+
+    def needed(self, balances: Mapping[AccountKey, int]) -> ItemsNeeded:
+        fronts, one_sided = {}, set()
+        for (client_no, acct_no, effect), amount in self.sides.items():
+            account = (client_no, acct_no)
+            if account in self.whole:
                 continue
-            if _names_another(posting):
-                whole.add((posting.client_no, posting.acct_no))
-                if posting.related_event_no and (posting.type.is_void or posting.type.is_charge):
-                    needed.undone.add((posting.client_no, posting.related_event_no))
-                continue
-            side = (posting.client_no, posting.acct_no, posting.type.effect)
-            posted[side] = posted.get(side, 0) + posting.amount
-            if posting.application is not BY_CHARGE_DATE:
-                instructed.add((posting.client_no, posting.acct_no))
-    for (client_no, acct_no, effect), amount in posted.items():
-        account = (client_no, acct_no)
-        if account in whole:
-            continue
-        if (client_no, acct_no, -effect) not in posted and account not in instructed:
-            needed.one_sided.add(account)
-        # While a credit waits no charge does, so the balance is below zero.
-        if effect == CREDIT or balances[account] < 0:
-            needed.fronts[client_no, acct_no, _WAITING_FOR[effect]] = amount
-    return needed
+            if (client_no, acct_no, -effect) not in self.sides and account not in self.instructed:
+                one_sided.add(account)
+            # While a credit waits no charge does, so the balance is below zero.
+            if effect == CREDIT or balances[account] < 0:
+                fronts[client_no, acct_no, _WAITING_FOR[effect]] = amount
+        return ItemsNeeded(fronts, self.whole, self.undone, one_sided)
 
 
 def _names_another(posting: Posting) -> bool:
@@ -92,18 +120,8 @@ def _names_another(posting: Posting) -> bool:
 _OUT_OF_ORDER: Final = frozenset({Method.DUE_DATE, Method.DIRECTED})
 
 
-class OpenedItem(NamedTuple):
-    """An item that is new and open in full: the columns of open_item."""
-
-    client_no: int
-    acct_no: int
-    queue: Queue
-    effective_date: date
-    event_no: int
-    transaction_type: int
-    open_amount: int
-    due_date: date
-    invoice_no: int | None
+OpenedItem: TypeAlias = tuple[int, int, Queue, date, int, int, int, date, int | None]
+"""An item that is new and open in full, as the columns of open_item."""
 
 
 class ItemChange(NamedTuple):
@@ -138,57 +156,91 @@ class GroupApplications:
 
 
 def apply_group(
-    accepted: Sequence[Accepted],
+    accepted: Iterable[Posted],
     accounts: dict[AccountKey, AccountItems],
     one_sided: Container[AccountKey] = (),
 ) -> GroupApplications:
     """Apply what a group posts, once it has its event numbers; `accounts` has what was needed."""
     result = GroupApplications()
     for each in accepted:
-        decision = each.decision
-        if decision.application is not None:
-            order = decision.application
-            items = accounts[order.client_no, order.acct_no]
-            each.applications = items.apply_credit(
-                order.credit_event_no, order.instruction, order.effective_date
-            )
-        for acct_no, document in _by_account(each):
-            key = (each.client_no, acct_no)
-            if key not in accounts:
-                if key in one_sided:
-                    result.opened += [_opened(each.client_no, acct_no, entry) for entry in document]
-                    continue
-                accounts[key] = AccountItems()
-            accounts[key].post(document)
-            if decision.new_due_date is not None:
-                accounts[key].re_age(*decision.new_due_date)
-            for entry in document:
-                if entry.instruction is not BY_CHARGE_DATE:
-                    result.instructions.append(
-                        (each.client_no, entry.event_no, entry.instruction.method.value)
-                    )
+        if isinstance(each, AcceptedDrafts):
+            _apply_drafts(each, accounts, one_sided, result)
+        else:
+            _apply_document(each, accounts, one_sided, result)
     for (client_no, acct_no), items in accounts.items():
         result.applications += [NewApplication(client_no, acct_no, made) for made in items.made]
         result.changes += [ItemChange(client_no, acct_no, item) for item in items.changed()]
     return result
 
 
+def _apply_document(
+    accepted: Accepted,
+    accounts: dict[AccountKey, AccountItems],
+    one_sided: Container[AccountKey],
+    result: GroupApplications,
+) -> None:
+    client_no, decision = accepted.client_no, accepted.decision
+    if decision.application is not None:
+        order = decision.application
+        items = accounts[client_no, order.acct_no]
+        accepted.applications = items.apply_credit(
+            order.credit_event_no, order.instruction, order.effective_date
+        )
+    for acct_no, document in _by_account(accepted):
+        key = (client_no, acct_no)
+        if key not in accounts:
+            if key in one_sided:
+                result.opened += [_opened(client_no, acct_no, entry) for entry in document]
+                continue
+            accounts[key] = AccountItems()
+        accounts[key].post(document)
+        if decision.new_due_date is not None:
+            accounts[key].re_age(*decision.new_due_date)
+        for entry in document:
+            if entry.instruction is not BY_CHARGE_DATE:
+                result.instructions.append((client_no, entry.event_no, entry.instruction.method.value))
+
+
+def _apply_drafts(
+    accepted: AcceptedDrafts,
+    accounts: dict[AccountKey, AccountItems],
+    one_sided: Container[AccountKey],
+    result: GroupApplications,
+) -> None:
+    client_no, columns = accepted.client_no, accepted.drafts.columns
+    keys = {acct_no: (client_no, acct_no) for acct_no, _ in accepted.drafts.sides}
+    in_full = {acct_no for acct_no, key in keys.items() if key not in accounts and key in one_sided}
+    drafts = zip(
+        columns.acct_nos,
+        accepted.event_nos,
+        columns.types,
+        columns.amounts,
+        columns.effective_dates,
+        strict=True,
+    )
+    for acct_no, event_no, kind, amount, day in drafts:
+        if acct_no in in_full:
+            queue = _QUEUES[kind.effect]
+            result.opened.append((client_no, acct_no, queue, day, event_no, kind.code, amount, day, None))
+        else:
+            items = accounts.setdefault(keys[acct_no], AccountItems())
+            items.post([Entry(event_no, kind, amount, day, day)])
+
+
 _QUEUES: Final = {CHARGE: Queue.CHARGE, CREDIT: Queue.CREDIT}
 
 
 def _opened(client_no: int, acct_no: int, entry: Entry) -> OpenedItem:
-    return OpenedItem._make(
-        (
-            client_no,
-            acct_no,
-            _QUEUES[entry.kind.effect],
-            entry.effective_date,
-            entry.event_no,
-            entry.kind.code,
-            entry.amount,
-            entry.due_date,
-            entry.invoice_no or None,
-        )
+    return (
+        client_no,
+        acct_no,
+        _QUEUES[entry.kind.effect],
+        entry.effective_date,
+        entry.event_no,
+        entry.kind.code,
+        entry.amount,
+        entry.due_date,
+        entry.invoice_no or None,
     )
 
 

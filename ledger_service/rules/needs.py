@@ -21,6 +21,7 @@ from ledger_service.rules.books import (
 from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
+from ledger_service.rules.plain_drafts import PlainDrafts
 from ledger_service.rules.postings import AccountOpening, CreditApplication
 from ledger_service.rules.sources import (
     BalanceTransfer,
@@ -94,6 +95,16 @@ class Needs:
             charge = books.transactions.get((client_no, event_no))
             if charge is not None and isinstance(charge.source, InvoiceLine):
                 self.invoices.add((client_no, charge.source.invoice_no))
+
+    def add_plain(self, drafts: PlainDrafts) -> None:
+        """Add what plain drafts name."""
+        client_no = drafts.client_no
+        self.accounts.update((client_no, acct_no) for acct_no, _ in drafts.sides)
+        self.plan_instances.update(
+            (client_no, plan_instance_no) for plan_instance_no, _ in drafts.plan_changes
+        )
+        for register, names in drafts.names.items():
+            getattr(self, register).update(names)
 
     def add_what_is_bound(self, books: Books) -> None:
         """Add the accounts and plan instances of the transactions and invoices that were found."""

@@ -12,9 +12,10 @@ from google.rpc.status_pb2 import Status
 
 from ledger_service.requests import FirstAnswer, Outcome
 from ledger_service.rules import refusals
-from ledger_service.rules.commit_groups import Accepted
+from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts
 from ledger_service.rules.documents import Document, document_kind
 from ledger_service.rules.drafts import check_draft
+from ledger_service.rules.plain_drafts import PlainDrafts, plain_drafts
 from ledger_service.servicers.draft_contract import draft_from_proto
 from service_kit.answer_sizes import LARGEST_ANSWER_BYTES
 from service_kit.error_status import shorten_status, to_status
@@ -36,12 +37,14 @@ class DraftBatch:
     documents: those that nothing is wrong with in themselves, in the order of their first drafts.
     places: for each document, the places of its drafts in the call.
     refused: by place, the drafts that are refused already.
+    plain: all of the drafts, where they are plain; then there are no documents and no places.
     """
 
     size: int
     documents: list[Document] = field(default_factory=list)
     places: list[Sequence[int]] = field(default_factory=list)
     refused: dict[int, DomainError] = field(default_factory=dict)
+    plain: PlainDrafts | None = None
 
     def answer(self, outcomes: Sequence[Outcome]) -> bytes:
         """The answer to the call, from the outcomes of its documents."""
@@ -49,7 +52,8 @@ class DraftBatch:
         results = [response.results.add() for _ in range(self.size)]
         for place, refusal in self.refused.items():
             results[place].error.CopyFrom(status_of(refusal))
-        for places, outcome in zip(self.places, outcomes, strict=True):
+        for document, outcome in enumerate(outcomes):
+            places = self._places(document)
             if isinstance(outcome, Accepted):
                 for draft, event_no, source_no in outcome.numbers():
                     results[places[draft]].transactions.add(event_no=event_no, source_no=source_no)
@@ -66,7 +70,10 @@ class DraftBatch:
 
     def locate(self, document: int, refusal: DomainError) -> DomainError:
         """The refusal of a whole call, saying by which draft."""
-        return located(self.places[document][0], refusal)
+        return located(self._places(document)[0], refusal)
+
+    def _places(self, document: int) -> Sequence[int]:
+        return self.places[document] if self.plain is None else (document,)
 
 
 def _shorten_to_fit(response: ledger_pb2.PostTransactionsResponse) -> None:
@@ -79,6 +86,15 @@ def _shorten_to_fit(response: ledger_pb2.PostTransactionsResponse) -> None:
             before = result.ByteSize()
             shorten_status(result.error)
             excess -= before - result.ByteSize()
+
+
+def drafts_answer(accepted: AcceptedDrafts) -> bytes:
+    """The answer to a call whose drafts are accepted at once."""
+    response = ledger_pb2.PostTransactionsResponse()
+    add_result = response.results.add
+    for event_no, source_no in zip(accepted.event_nos, accepted.source_nos, strict=True):
+        add_result().transactions.add(event_no=event_no, source_no=source_no)
+    return response.SerializeToString(deterministic=True)
 
 
 def document_answer(accepted: Accepted) -> bytes:
@@ -112,7 +128,10 @@ def read_batch(request: ledger_pb2.PostTransactionsRequest, roles: Container[str
     all.
     """
     messages = list(request.drafts)
-    batch = DraftBatch(len(messages))
+    plain = _plain_drafts(request.client_no, messages, roles, today)
+    batch = DraftBatch(len(messages), plain=plain)
+    if plain is not None:
+        return batch
     for places in _places_of_documents(messages):
         try:
             document = _document(request.client_no, [messages[place] for place in places], roles, today)
@@ -122,6 +141,19 @@ def read_batch(request: ledger_pb2.PostTransactionsRequest, roles: Container[str
             batch.documents.append(document)
             batch.places.append(places)
     return batch
+
+
+def _plain_drafts(
+    client_no: int, messages: Sequence[ledger_pb2.TransactionDraft], roles: Container[str], today: date
+) -> PlainDrafts | None:
+    """The drafts of the call, if every one is a plain document without a key of its own."""
+    if any(message.document or message.request_id for message in messages):
+        return None
+    try:
+        drafts = [draft_from_proto(message, today) for message in messages]
+    except DomainError:  # one of them is refused, with the rest of its document
+        return None
+    return plain_drafts(client_no, drafts, roles)
 
 
 def _places_of_documents(messages: Sequence[ledger_pb2.TransactionDraft]) -> list[list[int]]:

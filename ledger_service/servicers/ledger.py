@@ -11,7 +11,7 @@ from ledger_service.rules import sources
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from ledger_service.servicers.corrections import Corrections
-from ledger_service.servicers.draft_batch import document_answer, located, read_batch
+from ledger_service.servicers.draft_batch import document_answer, drafts_answer, located, read_batch
 from ledger_service.servicers.draft_contract import (
     dunning_charge_from_proto,
     electronic_payment_from_proto,
@@ -45,7 +45,7 @@ class LedgerServicer(Corrections):
         if batch.refused and request.all_or_nothing:
             place = min(batch.refused)
             raise located(place, batch.refused[place])
-        if not batch.documents:
+        if not batch.documents and batch.plain is None:
             return ledger_pb2.PostTransactionsResponse.FromString(batch.answer([]))
         answer = await self._calls.post(
             PostingRequest(
@@ -58,6 +58,8 @@ class LedgerServicer(Corrections):
                 answer=batch.answer,
                 document_answer=document_answer,
                 locate=batch.locate,
+                plain=batch.plain,
+                drafts_answer=drafts_answer,
             )
         )
         return ledger_pb2.PostTransactionsResponse.FromString(answer)

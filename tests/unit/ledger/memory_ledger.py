@@ -56,7 +56,7 @@ class MemoryLedger:
         decisions = GroupDecisions(self.books(), {})
         decided = decisions.decide(call(orders))
         assert isinstance(decided, Decided)
-        self._keep(decisions.accepted)
+        self._keep([each for each in decisions.accepted if isinstance(each, Accepted)])
         return [_reason(outcome) for outcome in decided.outcomes]
 
     def balance(self, acct_no: int) -> int:
