@@ -2,7 +2,7 @@
 
 Most calls of many drafts are payments or charges that nothing is wrong with and that have nothing to do with
 each other. To find that out costs little when it is asked of all of them at once. The answer is only ever
-"surely" or "don't know": what is not known here is decided as documents, whose rules alone refuse (ADR 0021).
+"surely" or "don't know": what is not known here is decided as documents, whose rules alone refuse (ADR 0022).
 """
 
 from collections import defaultdict
