@@ -8,7 +8,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,14 +90,14 @@ def database_templates(postgres: PostgresServer) -> Templates:
     return Templates(postgres)
 
 
-@pytest.fixture
-async def new_database(database_templates: Templates) -> AsyncIterator[NewDatabase]:
-    """A factory of databases with the schema of a service: `await new_database("ledger_service")`."""
-    server = database_templates.server
+@asynccontextmanager
+async def fresh_databases(templates: Templates) -> AsyncIterator[NewDatabase]:
+    """A factory of databases with the schema of a service, which are dropped at the end."""
+    server = templates.server
     made: list[str] = []
 
     async def make(service_package: str) -> FreshDatabase:
-        template = await database_templates.of(service_package)
+        template = await templates.of(service_package)
         name = f"{template.name.removeprefix('template_')}_{next(_NUMBERS)}"
         admin = await asyncpg.connect(server.url())
         try:
@@ -121,3 +121,10 @@ async def new_database(database_templates: Templates) -> AsyncIterator[NewDataba
             await admin.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
     finally:
         await admin.close()
+
+
+@pytest.fixture
+async def new_database(database_templates: Templates) -> AsyncIterator[NewDatabase]:
+    """A factory of databases for one test: `await new_database("ledger_service")`."""
+    async with fresh_databases(database_templates) as new_database:
+        yield new_database
