@@ -16,8 +16,10 @@ from console.commands.accounts import accounts_app
 from console.commands.activities import activities_app
 from console.commands.audit import audit_app
 from console.commands.batch import batch_app
+from console.commands.chart import chart_app
 from console.commands.cycle import cycle
 from console.commands.demo import demo
+from console.commands.journal import journal_app
 from console.commands.ledger import ledger_app
 from console.commands.up import up
 from console.connections import LOCAL_AUDIT, LOCAL_BATCH, LOCAL_LEDGER, Targets
@@ -41,6 +43,8 @@ app.add_typer(account_app, name="account")
 app.add_typer(activities_app, name="activities")
 app.add_typer(batch_app, name="batch")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(journal_app, name="journal")
+app.add_typer(chart_app, name="chart")
 app.add_typer(audit_app, name="audit")
 
 

@@ -15,7 +15,9 @@ from tallybook.audit.v1.audit_pb2_grpc import AuditServiceStub
 from tallybook.batch.v1.batch_pb2_grpc import BatchServiceStub
 from tallybook.batch.v1.billing_setup_pb2_grpc import BillingSetupServiceStub
 from tallybook.ledger.v1.account_pb2_grpc import AccountServiceStub
+from tallybook.ledger.v1.gl_account_pb2_grpc import GlAccountServiceStub
 from tallybook.ledger.v1.invoice_pb2_grpc import InvoiceServiceStub
+from tallybook.ledger.v1.journal_pb2_grpc import JournalServiceStub
 from tallybook.ledger.v1.ledger_pb2_grpc import LedgerServiceStub
 from tallybook.ledger.v1.statement_pb2_grpc import StatementServiceStub
 from tallybook.ledger.v1.transaction_type_pb2_grpc import TransactionTypeServiceStub
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from tallybook.batch.v1.batch_pb2_grpc import BatchServiceAsyncStub
     from tallybook.batch.v1.billing_setup_pb2_grpc import BillingSetupServiceAsyncStub
     from tallybook.ledger.v1.account_pb2_grpc import AccountServiceAsyncStub
+    from tallybook.ledger.v1.gl_account_pb2_grpc import GlAccountServiceAsyncStub
     from tallybook.ledger.v1.invoice_pb2_grpc import InvoiceServiceAsyncStub
+    from tallybook.ledger.v1.journal_pb2_grpc import JournalServiceAsyncStub
     from tallybook.ledger.v1.ledger_pb2_grpc import LedgerServiceAsyncStub
     from tallybook.ledger.v1.statement_pb2_grpc import StatementServiceAsyncStub
     from tallybook.ledger.v1.transaction_type_pb2_grpc import TransactionTypeServiceAsyncStub
@@ -97,6 +101,16 @@ class Connections:
     def verification(self) -> "VerificationServiceAsyncStub":
         """Proofs of the books."""
         return VerificationServiceStub(self._ledger)
+
+    @cached_property
+    def journal(self) -> "JournalServiceAsyncStub":
+        """The books as streams."""
+        return JournalServiceStub(self._ledger)
+
+    @cached_property
+    def gl_accounts(self) -> "GlAccountServiceAsyncStub":
+        """The chart of accounts."""
+        return GlAccountServiceStub(self._ledger)
 
     @cached_property
     def batch(self) -> "BatchServiceAsyncStub":

@@ -1,5 +1,5 @@
-"""What the ledger tells the audit service: one event for each commit group, for each thing that is opened or
-applied, and for each call that closes statements.
+"""What the ledger tells the audit service: one event for each commit group, for each thing that is opened,
+applied or set up otherwise, and for each call that closes statements.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def events_of(group: CommitGroup, accepted: Sequence[Posted]) -> list[OutboxEven
     events += [_application_event(group, each) for each in documents if each.applications]
     if group.transactions:
         events.append(_group_event(group))
-    return [_sealed(event) for event in events]
+    return events
 
 
 def statements_event(closed: Sequence[ClosedStatement], actor: str, occurred_at: datetime) -> OutboxEvent:
@@ -54,11 +54,11 @@ def _sealed(event: audit_event_pb2.AuditEvent) -> OutboxEvent:
     return OutboxEvent(event_id, event.SerializeToString(deterministic=True))
 
 
-def _group_event(group: CommitGroup) -> audit_event_pb2.AuditEvent:
+def _group_event(group: CommitGroup) -> OutboxEvent:
     clients = [part.client_no for part in group.parts]
     actors = sorted({actor for part in group.parts for actor in part.actors})
     count = len(group.transactions)
-    return audit_event_pb2.AuditEvent(
+    event = audit_event_pb2.AuditEvent(
         producer=PRODUCER,
         event_type="ledger.commit_group",
         occurred_at=instant_to_proto(group.created_at),
@@ -80,12 +80,13 @@ def _group_event(group: CommitGroup) -> audit_event_pb2.AuditEvent:
             ],
         ),
     )
+    return _sealed(event)
 
 
-def _application_event(group: CommitGroup, accepted: Accepted) -> audit_event_pb2.AuditEvent:
+def _application_event(group: CommitGroup, accepted: Accepted) -> OutboxEvent:
     order = accepted.decision.application
     assert order is not None
-    return audit_event_pb2.AuditEvent(
+    event = audit_event_pb2.AuditEvent(
         producer=PRODUCER,
         event_type="ledger.application",
         occurred_at=instant_to_proto(group.created_at),
@@ -96,22 +97,39 @@ def _application_event(group: CommitGroup, accepted: Accepted) -> audit_event_pb
             entity_type="transaction", entity_id=str(order.credit_event_no), action="applied"
         ),
     )
+    return _sealed(event)
 
 
-def _opening_event(group: CommitGroup, accepted: Accepted) -> audit_event_pb2.AuditEvent:
+def entity_event(
+    occurred_at: datetime, client_no: int, actor: str, change: tuple[str, str, str], summary: str
+) -> OutboxEvent:
+    """The event of something that changed: of which type it is, which one, and what was done to it."""
+    entity_type, entity_id, action = change
+    return _sealed(
+        audit_event_pb2.AuditEvent(
+            producer=PRODUCER,
+            event_type=f"ledger.{entity_type}",
+            occurred_at=instant_to_proto(occurred_at),
+            client_no=client_no,
+            actor=actor,
+            summary=summary,
+            entity_changed=audit_event_pb2.EntityChanged(
+                entity_type=entity_type, entity_id=entity_id, action=action
+            ),
+        )
+    )
+
+
+def _opening_event(group: CommitGroup, accepted: Accepted) -> OutboxEvent:
     opening = accepted.decision.opening
     if isinstance(opening, AccountOpening):
         entity_type, entity_id = "account", accepted.acct_no
     else:
         entity_type, entity_id = "plan_instance", accepted.plan_instance_nos[0]
-    return audit_event_pb2.AuditEvent(
-        producer=PRODUCER,
-        event_type=f"ledger.{entity_type}",
-        occurred_at=instant_to_proto(group.created_at),
-        client_no=accepted.client_no,
-        actor=accepted.actor,
-        summary=f"{entity_type.replace('_', ' ')} {entity_id} opened",
-        entity_changed=audit_event_pb2.EntityChanged(
-            entity_type=entity_type, entity_id=str(entity_id), action="created"
-        ),
+    return entity_event(
+        group.created_at,
+        accepted.client_no,
+        accepted.actor,
+        (entity_type, str(entity_id), "created"),
+        f"{entity_type.replace('_', ' ')} {entity_id} opened",
     )

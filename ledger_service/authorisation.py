@@ -8,9 +8,13 @@ READER: Final = "reader"
 POSTER: Final = "poster"
 SUPPORT: Final = "support"
 DUNNING: Final = "dunning"
+OPERATOR: Final = "operator"
 
 # Who may write may read what it writes about.
 _READ: Final = Rule(roles=frozenset({READER, POSTER, SUPPORT, DUNNING}))
+_READ_OR_SET_UP: Final = Rule(roles=_READ.roles | {OPERATOR})
+# To say where things are booked is no business of those who post them.
+_SET_UP: Final = Rule(roles=frozenset({OPERATOR}))
 _READ_OF_NO_CLIENT: Final = Rule(roles=_READ.roles, client_scope=ClientScope.NONE)
 _POST: Final = Rule(roles=frozenset({POSTER}))
 # Which types a draft may have depends on the roles, too: that is decided draft by draft (rule 19).
@@ -24,6 +28,8 @@ _APPLICATIONS: Final = "/tallybook.ledger.v1.ApplicationService"
 _INVOICES: Final = "/tallybook.ledger.v1.InvoiceService"
 _STATEMENTS: Final = "/tallybook.ledger.v1.StatementService"
 _VERIFICATION: Final = "/tallybook.ledger.v1.VerificationService"
+_JOURNAL: Final = "/tallybook.ledger.v1.JournalService"
+_GL_ACCOUNTS: Final = "/tallybook.ledger.v1.GlAccountService"
 _TRANSACTION_TYPES: Final = "/tallybook.ledger.v1.TransactionTypeService"
 
 AUTHORISATION: Final = AuthorisationTable(
@@ -66,6 +72,13 @@ AUTHORISATION: Final = AuthorisationTable(
         f"{_STATEMENTS}/GetClosedStatement": _READ,
         f"{_VERIFICATION}/VerifyLedger": _READ,
         f"{_VERIFICATION}/GetTrialBalance": _READ,
+        f"{_JOURNAL}/WatchTransactions": _READ,
+        f"{_JOURNAL}/ExportJournal": _READ,
+        f"{_GL_ACCOUNTS}/ListGlAccounts": _READ_OR_SET_UP,
+        f"{_GL_ACCOUNTS}/CreateGlAccount": _SET_UP,
+        f"{_GL_ACCOUNTS}/ListGlMappings": _READ_OR_SET_UP,
+        f"{_GL_ACCOUNTS}/SetGlMapping": _SET_UP,
+        f"{_GL_ACCOUNTS}/ResetGlMapping": _SET_UP,
         f"{_TRANSACTION_TYPES}/ListTransactionTypes": _READ_OF_NO_CLIENT,
     }
 )

@@ -1,7 +1,7 @@
 """Where the ledger service is wired."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -11,11 +11,16 @@ import grpc
 from ledger_service.account_reader import AccountReader
 from ledger_service.application_reader import ApplicationReader
 from ledger_service.authorisation import AUTHORISATION
+from ledger_service.chart import ChartOfAccounts
+from ledger_service.commit_tail import running_tail
 from ledger_service.invoice_reader import InvoiceReader
+from ledger_service.journal_export import JournalExporter
 from ledger_service.posting import running_poster
 from ledger_service.servicers.accounts import AccountServicer
 from ledger_service.servicers.applications import ApplicationServicer
+from ledger_service.servicers.gl_accounts import GlAccountServicer
 from ledger_service.servicers.invoices import InvoiceServicer
+from ledger_service.servicers.journal import JournalServicer
 from ledger_service.servicers.ledger import LedgerServicer
 from ledger_service.servicers.posting_calls import PostingCalls
 from ledger_service.servicers.statements import StatementServicer
@@ -26,6 +31,7 @@ from ledger_service.statement_closing import StatementCloser
 from ledger_service.statement_reader import StatementReader
 from ledger_service.transaction_reader import TransactionReader
 from ledger_service.verification import LedgerVerifier
+from ledger_service.watching import TransactionWatcher
 from service_kit.clock import SystemClock
 from service_kit.database import create_engine
 from service_kit.relay import running_relay
@@ -33,7 +39,9 @@ from service_kit.server import ServiceDefinition
 from tallybook.ledger.v1 import (
     account_pb2_grpc,
     application_pb2_grpc,
+    gl_account_pb2_grpc,
     invoice_pb2_grpc,
+    journal_pb2_grpc,
     ledger_pb2_grpc,
     statement_pb2_grpc,
     transaction_type_pb2_grpc,
@@ -51,6 +59,8 @@ class Servicers:
     invoices: InvoiceServicer
     statements: StatementServicer
     verification: VerificationServicer
+    journal: JournalServicer
+    gl_accounts: GlAccountServicer
     transaction_types: TransactionTypeServicer
 
 
@@ -63,7 +73,8 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
     try:
         async with (
             running_relay(settings, engine) as relay,
-            running_poster(settings, clock, relay.wake) as poster,
+            running_tail(engine, settings.watch_poll_seconds) as tail,
+            running_poster(settings, clock, _both(relay.wake, tail.wake)) as poster,
         ):
             calls, invoices = PostingCalls(poster, clock), InvoiceReader(engine)
             yield Servicers(
@@ -75,10 +86,22 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
                     calls, StatementCloser(engine, clock, relay.wake), StatementReader(engine)
                 ),
                 verification=VerificationServicer(LedgerVerifier(engine)),
+                journal=JournalServicer(TransactionWatcher(engine, tail, settings), JournalExporter(engine)),
+                gl_accounts=GlAccountServicer(ChartOfAccounts(engine, clock, relay.wake)),
                 transaction_types=TransactionTypeServicer(),
             )
     finally:
         await engine.dispose()
+
+
+def _both(wake_relay: Callable[[], None], wake_tail: Callable[[], None]) -> Callable[[], None]:
+    """What the poster calls after each commit."""
+
+    def wake() -> None:
+        wake_relay()
+        wake_tail()
+
+    return wake
 
 
 def _collect_garbage_less_often() -> None:
@@ -98,6 +121,8 @@ def add_servicers(servicers: Servicers, server: grpc.aio.Server) -> None:
     invoice_pb2_grpc.add_InvoiceServiceServicer_to_server(servicers.invoices, server)
     statement_pb2_grpc.add_StatementServiceServicer_to_server(servicers.statements, server)
     verification_pb2_grpc.add_VerificationServiceServicer_to_server(servicers.verification, server)
+    journal_pb2_grpc.add_JournalServiceServicer_to_server(servicers.journal, server)
+    gl_account_pb2_grpc.add_GlAccountServiceServicer_to_server(servicers.gl_accounts, server)
     transaction_type_pb2_grpc.add_TransactionTypeServiceServicer_to_server(
         servicers.transaction_types, server
     )
@@ -114,12 +139,18 @@ LEDGER: Final = ServiceDefinition(
         "tallybook.ledger.v1.InvoiceService",
         "tallybook.ledger.v1.StatementService",
         "tallybook.ledger.v1.VerificationService",
+        "tallybook.ledger.v1.JournalService",
+        "tallybook.ledger.v1.GlAccountService",
         "tallybook.ledger.v1.TransactionTypeService",
     ),
     settings=LedgerSettings,
     authorisation=AUTHORISATION,
     lifespan=lifespan,
     add_servicers=add_servicers,
-    # Reads the whole books of a client.
-    deadlines={"/tallybook.ledger.v1.VerificationService/VerifyLedger": 3600.0},
+    deadlines={
+        # These read the whole books of a client.
+        "/tallybook.ledger.v1.VerificationService/VerifyLedger": 3600.0,
+        "/tallybook.ledger.v1.JournalService/ExportJournal": 3600.0,
+        "/tallybook.ledger.v1.JournalService/WatchTransactions": None,
+    },
 )

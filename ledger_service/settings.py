@@ -23,3 +23,12 @@ class LedgerSettings(ServiceSettings):
     """A commit group takes no further request once it has so many drafts."""
     posting_queue_size: Annotated[int, Field(ge=1)] = 200_000
     """So many drafts may wait; a request beyond that is refused with OVERLOADED."""
+
+    watches: Annotated[int, Field(ge=1)] = 500
+    """So many calls of WatchTransactions may be open; a further one is refused with TOO_MANY_WATCHES."""
+    watches_per_caller: Annotated[int, Field(ge=1)] = 20
+    """So many of them may be of one caller."""
+    watch_poll_seconds: Annotated[float, Field(gt=0)] = 0.2
+    """How often a watched ledger looks for what other processes committed."""
+    watch_heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """A watch that has nothing to tell says so this often."""

@@ -413,6 +413,9 @@ _JOURNAL_ACCOUNTS: Final = Question(
       FROM journal AS j
      WHERE j.client_no = :client_no AND j.event_no > :after AND j.event_no <= :upto
        AND NOT EXISTS (SELECT FROM gl_account AS g WHERE g.code = j.gl_account)
+       AND NOT EXISTS (SELECT
+                         FROM client_gl_account AS o
+                        WHERE o.client_no = j.client_no AND o.code = j.gl_account)
      GROUP BY j.acct_no, j.plan_instance_no, j.event_no
     """,
 )
@@ -445,9 +448,11 @@ async def ask_journal(
 
 _TRIAL_BALANCE: Final = text(
     """
-    SELECT j.currency_code, coalesce(j.gl_account, ''), coalesce(g.name, ''), sum(j.debit), sum(j.credit)
+    SELECT j.currency_code, coalesce(j.gl_account, ''), coalesce(o.name, g.name, ''), sum(j.debit),
+           sum(j.credit)
       FROM journal AS j
       LEFT JOIN gl_account AS g ON g.code = j.gl_account
+      LEFT JOIN client_gl_account AS o ON o.client_no = j.client_no AND o.code = j.gl_account
      WHERE j.client_no = :client_no AND (CAST(:as_of AS date) IS NULL OR j.effective_date <= :as_of)
      GROUP BY 1, 2, 3
     """

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -507,6 +508,40 @@ invoice_line_type = Table(
     Column("debit_gl_account", Text, nullable=False),
     Column("credit_gl_account", Text, nullable=False),
     info=REFERENCE,
+)
+
+# --------------------------------------------------------------------------------- charts of clients' own
+
+# Beside those of gl_account, which every client has.
+client_gl_account = Table(
+    "client_gl_account",
+    metadata,
+    Column("client_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("code", KEY_TEXT, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    info=APPEND_ONLY,
+)
+
+# The changes of counter accounts. The newest one whose limits a transaction is within decides for it.
+gl_override = Table(
+    "gl_override",
+    metadata,
+    Column("client_no", BigInteger, primary_key=True, autoincrement=False),
+    # Never that of a void.
+    Column("transaction_type", SmallInteger, primary_key=True, autoincrement=False),
+    # Of invoice lines (21, 22); otherwise 0.
+    Column("line_type", SmallInteger, primary_key=True, autoincrement=False),
+    Column("override_no", BigInteger, Identity(always=True), primary_key=True),
+    # NULL: the default again.
+    Column("gl_account", Text),
+    # Its limits: what is recorded from this event on, and takes effect from this day on (NULL: any day).
+    Column("from_event_no", BigInteger, nullable=False),
+    Column("effective_from", Date),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    info=APPEND_ONLY,
 )
 
 audit_outbox = outbox_table(metadata)

@@ -684,3 +684,62 @@ def overloaded(waiting: int, retry_after: timedelta) -> DomainError:
         f"{waiting} drafts are waiting already: send the same request again later",
         retry_after=retry_after,
     )
+
+
+def cursor_invalid(why: str) -> DomainError:
+    """The cursor of a watch is none that was given out for these books."""
+    return invalid_field("cursor", f"the cursor does not fit: {why}", "CURSOR_INVALID")
+
+
+def too_many_watches(who: str, limit: int, retry_after: timedelta) -> DomainError:
+    """No further watch is taken on."""
+    return DomainError(
+        ErrorKind.RESOURCE_EXHAUSTED,
+        "TOO_MANY_WATCHES",
+        f"{who} {limit} watches of transactions already: end one, or try another server",
+        metadata={"limit": str(limit)},
+        retry_after=retry_after,
+    )
+
+
+def recording_under_way() -> DomainError:
+    """What belongs to the range may still be committed."""
+    return DomainError(
+        ErrorKind.ABORTED,
+        SharedReason.CONCURRENT_CHANGE,
+        "a transaction of the database that began before this call is still open, and may have recorded"
+        " something on the days asked for: send the same request again later",
+        retry_after=timedelta(seconds=5),
+    )
+
+
+# ------------------------------------------------------------------------------------ the chart of accounts
+
+
+def gl_account_not_found(code: str) -> DomainError:
+    """The chart has no such account."""
+    return DomainError(
+        ErrorKind.NOT_FOUND,
+        "GL_ACCOUNT_NOT_FOUND",
+        f"the client's chart has no account {code}: create it first",
+        metadata={"gl_account": code},
+    )
+
+
+def gl_account_exists(code: str) -> DomainError:
+    """The chart has the account already."""
+    return DomainError(
+        ErrorKind.ALREADY_EXISTS,
+        "GL_ACCOUNT_EXISTS",
+        f"the client's chart has an account {code} already",
+        metadata={"gl_account": code},
+    )
+
+
+def gl_account_not_allowed(code: str) -> DomainError:
+    """Accounts receivable is the other side of every transaction."""
+    return invalid_field(
+        "gl_account",
+        f"{code} is accounts receivable, the other side of every transaction: name another account",
+        "GL_ACCOUNT_NOT_ALLOWED",
+    )

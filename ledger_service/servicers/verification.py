@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
 
-from ledger_service.rules.trial_balance import TrialBalance
 from ledger_service.rules.verification import Finding, Progress
-from ledger_service.servicers.money_contract import sum_to_proto
+from ledger_service.servicers.trial_balance_contract import trial_balance_to_proto
 from ledger_service.verification import LedgerVerifier, Part
 from service_kit.dates import date_from_proto
 from tallybook.ledger.v1 import verification_pb2, verification_pb2_grpc
@@ -39,7 +37,7 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         as_of = date_from_proto(request.as_of_date, "as_of_date") if request.HasField("as_of_date") else None
         trial_balances = await self._verifier.trial_balance(request.client_no, as_of)
         return verification_pb2.GetTrialBalanceResponse(
-            trial_balances=map(_trial_balance_to_proto, trial_balances)
+            trial_balances=map(trial_balance_to_proto, trial_balances)
         )
 
 
@@ -67,22 +65,3 @@ def _part_to_proto(part: Part) -> verification_pb2.VerifyLedgerResponse:
                 transactions=part.transactions, accounts=part.accounts, findings=part.findings
             )
             return verification_pb2.VerifyLedgerResponse(summary=summary)
-
-
-def _trial_balance_to_proto(trial_balance: TrialBalance) -> verification_pb2.TrialBalance:
-    money = partial(sum_to_proto, trial_balance.currency_code)
-
-    return verification_pb2.TrialBalance(
-        currency_code=trial_balance.currency_code,
-        lines=[
-            verification_pb2.TrialBalanceLine(
-                gl_account=line.gl_account,
-                name=line.name,
-                debits=money(line.debits),
-                credits=money(line.credits),
-            )
-            for line in trial_balance.lines
-        ],
-        total_debits=money(trial_balance.total_debits),
-        total_credits=money(trial_balance.total_credits),
-    )

@@ -189,8 +189,9 @@ class RandomMessages:
             return f"request-{self._random.randrange(_REQUEST_IDS)}"
         if rules.uuid:
             return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-        candidates = [*_TEXTS, *self._known[field.name][-20:] * 3]
-        fitting = [text for text in candidates if _fits(text, rules)]
+        # A field of another message may have the same name and be a number.
+        known = [value for value in self._known[field.name][-20:] if isinstance(value, str)]
+        fitting = [text for text in (*_TEXTS, *known * 3) if _fits(text, rules)]
         return self._random.choice(fitting) if fitting else self._letters(3)
 
     def _letters(self, count: int) -> str:

@@ -38,7 +38,10 @@ STATUSES: Final = ("NEW", "RUNNING", "OK", "INCOMPLETE", "ERROR", "PARTIAL", "WA
 LONGEST_UNARY_SECONDS: Final = 30.0
 LONGEST_STREAM_SECONDS: Final = 3600.0
 # What ends only when the caller, or the server, does.
-ENDLESS: Final = {"/tallybook.batch.v1.BatchService/WatchBatchSession"}
+ENDLESS: Final = {
+    "/tallybook.batch.v1.BatchService/WatchBatchSession",
+    "/tallybook.ledger.v1.JournalService/WatchTransactions",
+}
 
 SMALL: Final = 4096
 

@@ -49,6 +49,8 @@ TESTS: Final = Path(__file__).resolve().parents[1]
 UNKNOWN: Final = 999_999_999
 LARGEST_AMOUNT: Final = 10**15
 
+_WATCH: Final = "integration/ledger/test_watch.py"
+_CHART: Final = "integration/ledger/test_chart.py"
 _STEERING: Final = "integration/batch/test_steering.py"
 _REQUESTS: Final = "integration/batch/test_requests.py"
 _SETUP: Final = "integration/batch_billing/test_billing_setup.py"
@@ -58,6 +60,11 @@ GIVEN_ELSEWHERE: Final[dict[str, dict[str, str]]] = {
     "ledger": {
         "OVERLOADED": "integration/ledger/test_troubles.py",
         "TOO_MANY_PLAN_INSTANCES": "integration/ledger/test_limits.py",
+        "CURSOR_INVALID": _WATCH,
+        "TOO_MANY_WATCHES": _WATCH,
+        "GL_ACCOUNT_NOT_FOUND": _CHART,
+        "GL_ACCOUNT_EXISTS": _CHART,
+        "GL_ACCOUNT_NOT_ALLOWED": _CHART,
     },
     "batch": {
         "PROCESS_NOT_FOUND": _REQUESTS,

@@ -118,6 +118,16 @@ class _LedgerErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     """The closed statement does not exist for this client."""
     LEDGER_ERROR_REASON_TOO_MANY_PLAN_INSTANCES: _LedgerErrorReason.ValueType  # 44
     """The account has as many plan instances as one may have."""
+    LEDGER_ERROR_REASON_CURSOR_INVALID: _LedgerErrorReason.ValueType  # 45
+    """The cursor is none that this ledger gave out for this client, or is of another state of its books."""
+    LEDGER_ERROR_REASON_TOO_MANY_WATCHES: _LedgerErrorReason.ValueType  # 46
+    """The caller, or the server, watches as many streams of transactions as it may. End one, or try another server."""
+    LEDGER_ERROR_REASON_GL_ACCOUNT_NOT_FOUND: _LedgerErrorReason.ValueType  # 47
+    """The general ledger account is not in the client's chart."""
+    LEDGER_ERROR_REASON_GL_ACCOUNT_EXISTS: _LedgerErrorReason.ValueType  # 48
+    """The code is that of another general ledger account in the client's chart."""
+    LEDGER_ERROR_REASON_GL_ACCOUNT_NOT_ALLOWED: _LedgerErrorReason.ValueType  # 49
+    """Accounts receivable can't be a counter account."""
 
 class LedgerErrorReason(_LedgerErrorReason, metaclass=_LedgerErrorReasonEnumTypeWrapper):
     """Why the ledger refused a request: google.rpc.ErrorInfo.reason is the name without its prefix, in the domain
@@ -222,4 +232,14 @@ LEDGER_ERROR_REASON_STATEMENT_NOT_FOUND: LedgerErrorReason.ValueType  # 43
 """The closed statement does not exist for this client."""
 LEDGER_ERROR_REASON_TOO_MANY_PLAN_INSTANCES: LedgerErrorReason.ValueType  # 44
 """The account has as many plan instances as one may have."""
+LEDGER_ERROR_REASON_CURSOR_INVALID: LedgerErrorReason.ValueType  # 45
+"""The cursor is none that this ledger gave out for this client, or is of another state of its books."""
+LEDGER_ERROR_REASON_TOO_MANY_WATCHES: LedgerErrorReason.ValueType  # 46
+"""The caller, or the server, watches as many streams of transactions as it may. End one, or try another server."""
+LEDGER_ERROR_REASON_GL_ACCOUNT_NOT_FOUND: LedgerErrorReason.ValueType  # 47
+"""The general ledger account is not in the client's chart."""
+LEDGER_ERROR_REASON_GL_ACCOUNT_EXISTS: LedgerErrorReason.ValueType  # 48
+"""The code is that of another general ledger account in the client's chart."""
+LEDGER_ERROR_REASON_GL_ACCOUNT_NOT_ALLOWED: LedgerErrorReason.ValueType  # 49
+"""Accounts receivable can't be a counter account."""
 Global___LedgerErrorReason: _TypeAlias = LedgerErrorReason  # noqa: Y015
