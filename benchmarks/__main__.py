@@ -22,6 +22,7 @@ from rich.console import Console
 
 from benchmarks.figures import Outcome
 from benchmarks.parts import applied, book, cycle, hot, invoices, posting, single
+from benchmarks.plot import plot
 from benchmarks.report import document, print_outcome
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.stand import Stand, running_stand
@@ -89,6 +90,11 @@ async def _measure(given: argparse.Namespace, names: list[str], scale: Scale) ->
     results = RESULTS / "results.json"
     results.write_text(json.dumps(document(outcomes, about), indent=2) + "\n")
     console.print(f"written: {results}")
+    if "posting" in outcomes:
+        measured = outcomes["posting"].measurements
+        picture = RESULTS / "posting.svg"
+        picture.write_text(plot(f"Posting on {about['machine']}", measured[::2], measured[1::2]))
+        console.print(f"written: {picture}")
 
 
 def _stand(given: argparse.Namespace) -> AbstractAsyncContextManager[Stand]:

@@ -23,6 +23,7 @@ EXPLAINABLE: Final[Mapping[str, str]] = {
 
 # The line that announces a plan, and the plan, which is JSON on lines that begin with a tab.
 _LOGGED: Final = re.compile(r"duration: (?P<milliseconds>[\d.]+) ms  plan:\n(?P<plan>(?:\t.*\n)+)")
+_RELOAD: Final = "SELECT pg_reload_conf()"
 _SECONDS_TO_RELOAD: Final = 0.5
 
 
@@ -71,14 +72,15 @@ async def explained(stand: Stand) -> AsyncIterator[list[Explained]]:
         log.seek(begin)
         for logged in _LOGGED.finditer(log.read()):
             plan = json.loads(logged["plan"])
-            found.append(Explained(plan["Query Text"], float(logged["milliseconds"]), plan["Plan"]))
+            if plan["Query Text"] != _RELOAD:
+                found.append(Explained(plan["Query Text"], float(logged["milliseconds"]), plan["Plan"]))
 
 
 async def _explain(stand: Stand, setting: str) -> None:
     """Change a setting for the connections that there are."""
     async with stand.connection() as connection:
         await connection.execute(f"ALTER SYSTEM {setting}")
-        await connection.execute("SELECT pg_reload_conf()")
+        await connection.execute(_RELOAD)
     # Each hears of it in its own time.
     await asyncio.sleep(_SECONDS_TO_RELOAD)
 

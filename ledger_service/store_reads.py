@@ -177,13 +177,66 @@ _BALANCES_NOW: Final = text(
     """
 )
 
+# What counts at a date, without reading all of the history: what takes effect after it is taken off what is
+# stored, or, where the date is nearer to the beginning of the account, what takes effect by then is added up.
+# At the last date of the account or later, nothing is read.
+_COUNTED_AT_DATE: Final = """
+    WITH ends AS MATERIALIZED (
+        SELECT b.balance,
+               b.last_effective_date AS last_date,
+               (SELECT min(effective_date)
+                  FROM acct_transaction
+                 WHERE client_no = :client_no AND acct_no = :acct_no) AS first_date
+          FROM account_balance AS b
+         WHERE b.client_no = :client_no AND b.acct_no = :acct_no
+    ), side AS MATERIALIZED (
+        SELECT balance,
+               {as_of} - first_date < last_date - {as_of} AS is_early
+          FROM ends
+    ), span AS MATERIALIZED (
+        SELECT CASE WHEN is_early THEN 1 ELSE -1 END AS sign,
+               CASE WHEN is_early THEN date '-infinity' ELSE {as_of} + 1 END AS first_day,
+               CASE WHEN is_early THEN {as_of} ELSE date 'infinity' END AS last_day
+          FROM side
+    ), counted AS MATERIALIZED (
+        SELECT t.plan_instance_no, sum(t.amount * y.effect * span.sign) AS balance
+          FROM span
+          JOIN acct_transaction AS t
+            ON t.client_no = :client_no
+           AND t.acct_no = :acct_no
+           AND t.effective_date BETWEEN span.first_day AND span.last_day
+          JOIN transaction_type AS y ON y.code = t.transaction_type
+         GROUP BY t.plan_instance_no
+    )
+"""
+
+_BALANCES_AT_DATE: Final = text(
+    _COUNTED_AT_DATE.format(as_of=":as_of")  # noqa: S608  # our own text
+    + """
+    SELECT a.currency_code,
+           CASE WHEN side.is_early THEN 0 ELSE side.balance END
+           + (SELECT coalesce(sum(balance), 0) FROM counted),
+           p.plan_instance_no,
+           p.name,
+           CASE WHEN side.is_early THEN 0 ELSE pb.balance END + coalesce(c.balance, 0)
+      FROM account AS a
+     CROSS JOIN side
+      LEFT JOIN plan_instance AS p USING (client_no, acct_no)
+      LEFT JOIN plan_instance_balance AS pb USING (client_no, plan_instance_no)
+      LEFT JOIN counted AS c ON c.plan_instance_no = p.plan_instance_no
+     WHERE a.client_no = :client_no AND a.acct_no = :acct_no
+     ORDER BY p.plan_instance_no
+    """
+).bindparams(bindparam("as_of", type_=Date))
+
 # One row for the account itself and one for each plan instance: the sums over its transactions up to a point.
-_BALANCES_AT: Final = """
+_BALANCES_AT_EVENT: Final = text(
+    """
     WITH posted AS MATERIALIZED (
         SELECT t.plan_instance_no, sum(t.amount * y.effect) AS balance
           FROM acct_transaction AS t
           JOIN transaction_type AS y ON y.code = t.transaction_type
-         WHERE t.client_no = :client_no AND t.acct_no = :acct_no AND {up_to}
+         WHERE t.client_no = :client_no AND t.acct_no = :acct_no AND t.event_no <= :event_no
          GROUP BY t.plan_instance_no
     )
     SELECT a.currency_code, (SELECT coalesce(sum(balance), 0) FROM posted), p.plan_instance_no, p.name,
@@ -193,10 +246,8 @@ _BALANCES_AT: Final = """
       LEFT JOIN posted AS s USING (plan_instance_no)
      WHERE a.client_no = :client_no AND a.acct_no = :acct_no
      ORDER BY p.plan_instance_no
-"""
-
-_BALANCES_AT_DATE: Final = text(_BALANCES_AT.format(up_to="t.effective_date <= :as_of"))
-_BALANCES_AT_EVENT: Final = text(_BALANCES_AT.format(up_to="t.event_no <= :event_no"))
+    """
+)
 
 _BALANCES_OF_ACCOUNTS: Final = text(
     """
@@ -262,13 +313,12 @@ async def balances_of_accounts(
 # ----------------------------------------------------------------------------------------------- statements
 
 _BALANCE_BEFORE: Final = text(
+    _COUNTED_AT_DATE.format(as_of="(:day - 1)")  # noqa: S608  # our own text
+    + """
+    SELECT CASE WHEN is_early THEN 0 ELSE balance END + (SELECT coalesce(sum(balance), 0) FROM counted)
+      FROM side
     """
-    SELECT coalesce(sum(t.amount * y.effect), 0)
-      FROM acct_transaction AS t
-      JOIN transaction_type AS y ON y.code = t.transaction_type
-     WHERE t.client_no = :client_no AND t.acct_no = :acct_no AND t.effective_date < :day
-    """
-)
+).bindparams(bindparam("day", type_=Date))
 
 _EVENTS_WITHIN: Final = text(
     """

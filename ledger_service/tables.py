@@ -135,6 +135,9 @@ acct_transaction = Table(
     Column("comment", Text),
     CheckConstraint("amount > 0", name="amount"),
     Index("acct_transaction_acct_no_idx", "client_no", "acct_no", "event_no"),
+    # What counts at a date, and what falls into a period. An account's transactions of one day share an
+    # entry, so it is small.
+    Index("acct_transaction_effective_date_idx", "client_no", "acct_no", "effective_date"),
     # A transaction has at most one void, and the link back from it is read here.
     Index(
         "acct_transaction_void_key",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import grpc
@@ -153,6 +153,34 @@ async def test_a_balance_of_a_date_counts_by_effective_date_and_one_at_an_event_
     assert await balance(event_no=second) == (520, 500)
     assert await balance(event_no=back_dated) == (517, 500)
     assert await balance(event_no=void) == await balance() == (497, 500)
+
+
+async def test_a_balance_is_at_every_date_the_sum_of_what_takes_effect_by_then(
+    books: Books, accounts: AccountServiceAsyncStub
+) -> None:
+    # From either end of the history: what is nearer is read.
+    acct_no, fibre = await books.account(plans=("Fibre",))
+    days = [MAY + timedelta(days=day) for day in (0, 0, 30, 3, 9, 1, 30, 12, 27)]
+    entries = [
+        Entry(acct_no, (14, 10)[place % 2], 3**place, day, plan_instance_no=fibre if place % 3 else None)
+        for place, day in enumerate(days)
+    ]
+    for entry in entries:
+        await books.post(entry)
+
+    def expected(as_of: date, *plan_instance_nos: int | None) -> int:
+        return sum(
+            entry.amount if entry.code == 14 else -entry.amount
+            for entry in entries
+            if entry.day <= as_of and entry.plan_instance_no in plan_instance_nos
+        )
+
+    for as_of in (MAY + timedelta(days=day) for day in range(-1, 32)):
+        request = pb.GetBalanceRequest(client_no=CLIENT, acct_no=acct_no, effective_date=date_to_proto(as_of))
+        answer = await accounts.GetBalance(request)
+        assert answer.balance.minor_units == expected(as_of, None, fibre)
+        assert answer.plan_instance_balances[0].balance.minor_units == expected(as_of, fibre)
+        assert answer.account_only_balance.minor_units == expected(as_of, None)
 
 
 async def test_a_day_that_is_not_in_the_calendar_is_refused(
