@@ -17,6 +17,8 @@ INVOICE_HAS_CREDIT_MEMO, INVOICE_HAS_WRITE_OFF, VOID_THE_REFUND.
 
 An operation that names a payment, an invoice, a charge or a memo instead of an account is told even before 2
 that there is no such thing, that it is NOT_A_DISPUTE, or that it is refunded otherwise (SOURCE_MISMATCH).
+
+docs/error_precedence.md has the order for each RPC, made from the table that the tests go through.
 """
 
 from datetime import date, timedelta

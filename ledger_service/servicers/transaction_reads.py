@@ -61,10 +61,10 @@ class TransactionReads(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> ledger_pb2.ListDisputesResponse:
         """By the day of settlement; the token is the day and number of the last hold shown."""
         size = page_size(request.page_size, default=_DEFAULT_PAGE_SIZE)
+        after = page_start(request, date, int) or (date.min, 0)
         expires_to = (
             date_from_proto(request.expires_to, "expires_to") if request.HasField("expires_to") else None
         )
-        after = page_start(request, date, int) or (date.min, 0)
         found = await self._reader.disputes(
             request.client_no, request.acct_no, expires_to, after=after, limit=size + 1
         )
