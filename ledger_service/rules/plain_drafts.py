@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -90,16 +90,22 @@ class _Name(NamedTuple):
     """What drafts of a type give only once, and where the books have what was given."""
 
     register: str
-    of: Callable[[int, int, Any], tuple[Any, ...]]
+    of: Callable[[int, OfType], Iterable[tuple[Any, ...]]]
+
+
+def _reference_codes(client_no: int, checks: OfType) -> Iterable[tuple[Any, ...]]:
+    return zip(repeat(client_no), checks.acct_nos, map(attrgetter("reference_code"), checks.sources))
+
+
+def _gateway_references(client_no: int, payments: OfType) -> Iterable[tuple[Any, ...]]:
+    return zip(repeat(client_no), map(attrgetter("gateway_reference"), payments.sources))
 
 
 # The types whose rule (`single_postings`) asks for nothing else than that a name is free.
 _PLAIN_TYPES: Final[Mapping[int, _Name | None]] = MappingProxyType(
     {
-        2: _Name(
-            "reference_codes", lambda client_no, acct_no, check: (client_no, acct_no, check.reference_code)
-        ),
-        3: _Name("gateway_references", lambda client_no, _, payment: (client_no, payment.gateway_reference)),
+        2: _Name("reference_codes", _reference_codes),
+        3: _Name("gateway_references", _gateway_references),
         14: None,
         15: None,
     }
@@ -172,9 +178,7 @@ def _names(client_no: int, by_type: Mapping[int, OfType]) -> dict[str, frozenset
     for code, drafts in by_type.items():
         name = _PLAIN_TYPES[code]
         if name is not None:
-            given = frozenset(
-                [name.of(client_no, *each) for each in zip(drafts.acct_nos, drafts.sources, strict=True)]
-            )
+            given = frozenset(name.of(client_no, drafts))
             if len(given) < len(drafts.sources):
                 return None
             names[name.register] = given

@@ -2,6 +2,7 @@
 drafts.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from ledger_service.requests import FirstAnswer, Outcome
 from ledger_service.rules import refusals
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts
 from ledger_service.rules.documents import Document, document_kind
-from ledger_service.rules.drafts import check_draft
+from ledger_service.rules.drafts import Draft, check_draft
 from ledger_service.rules.plain_drafts import PlainDrafts, plain_drafts
 from ledger_service.servicers.draft_contract import draft_from_proto
 from service_kit.answer_sizes import LARGEST_ANSWER_BYTES
@@ -123,16 +124,22 @@ def located(place: int, refusal: DomainError) -> DomainError:
     )
 
 
-def read_batch(request: ledger_pb2.PostTransactionsRequest, roles: Container[str], today: date) -> DraftBatch:
+async def read_batch(
+    request: ledger_pb2.PostTransactionsRequest, roles: Container[str], today: date
+) -> DraftBatch:
     """The documents of a call. Drafts with one label are one document; what is wrong with one is wrong with
     all.
+
+    Between parts of a large call others have their turn: small calls, and groups that are being written.
     """
     messages = list(request.drafts)
-    plain = _plain_drafts(request.client_no, messages, roles, today)
+    plain = await _plain_drafts(request.client_no, messages, roles, today)
     batch = DraftBatch(len(messages), plain=plain)
     if plain is not None:
         return batch
-    for places in _places_of_documents(messages):
+    for number, places in enumerate(_places_of_documents(messages), 1):
+        if number % _TURN == 0:
+            await asyncio.sleep(0)
         try:
             document = _document(request.client_no, [messages[place] for place in places], roles, today)
         except DomainError as refusal:
@@ -143,14 +150,22 @@ def read_batch(request: ledger_pb2.PostTransactionsRequest, roles: Container[str
     return batch
 
 
-def _plain_drafts(
+# So many drafts are read in one go: a few milliseconds.
+_TURN: Final = 500
+
+
+async def _plain_drafts(
     client_no: int, messages: Sequence[ledger_pb2.TransactionDraft], roles: Container[str], today: date
 ) -> PlainDrafts | None:
     """The drafts of the call, if every one is a plain document without a key of its own."""
     if any(message.document or message.request_id for message in messages):
         return None
+    drafts: list[Draft] = []
     try:
-        drafts = [draft_from_proto(message, today) for message in messages]
+        for first in range(0, len(messages), _TURN):
+            if first:
+                await asyncio.sleep(0)
+            drafts += [draft_from_proto(message, today) for message in messages[first : first + _TURN]]
     except DomainError:  # one of them is refused, with the rest of its document
         return None
     return plain_drafts(client_no, drafts, roles)

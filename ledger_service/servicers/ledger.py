@@ -41,7 +41,7 @@ class LedgerServicer(Corrections):
         """Each document is decided on its own, unless all_or_nothing is set."""
         principal = current_principal()
         request_id, fingerprint = request.request_id, fingerprint_of(request)
-        batch = read_batch(request, principal.roles, self._calls.today())
+        batch = await read_batch(request, principal.roles, self._calls.today())
         if batch.refused and request.all_or_nothing:
             place = min(batch.refused)
             raise located(place, batch.refused[place])
