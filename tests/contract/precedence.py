@@ -90,6 +90,7 @@ def ladders(it: World) -> dict[str, Ladder]:
         **_invoices(it),
         **_reads(it),
         **_statements(it),
+        **_journal(),
     }
 
 
@@ -577,5 +578,62 @@ def _statements(it: World) -> dict[str, Ladder]:
                 Rung("SOURCE_MISMATCH", {"credit_event_no": it.payment}),
                 FINE,
             ],
+        ),
+    }
+
+
+def _journal() -> dict[str, Ladder]:
+    """The journal, and the chart that it is kept in."""
+    reused = Rung("REQUEST_ID_REUSED", {"request_id": NEW_KEY})
+    keyed = Rung("INVALID_REQUEST", {"request_id": USED_KEY, "key": {"transaction_type": 14}})
+    dated = Rung("DATE_INVALID", {"effective_from": GOOD})
+    return {
+        "JournalService/WatchTransactions": Ladder(
+            "reader",
+            {"page_size": -1},
+            [
+                Rung("INVALID_REQUEST", {"cursor": "nonsense"}),
+                Rung("INVALID_REQUEST", {"page_size": 1}),
+                Rung("CURSOR_INVALID", {"cursor": None, "start_at": 1}),
+                FINE,
+            ],
+        ),
+        "JournalService/ExportJournal": Ladder(
+            "reader",
+            {"effective_from": day(2027), "effective_to": day(2026), "recorded_from": NO_DAY},
+            [
+                Rung("DATE_INVALID", {"effective_to": day(2028)}),
+                Rung("DATE_INVALID", {"recorded_from": GOOD}),
+                FINE,
+            ],
+        ),
+        "GlAccountService/CreateGlAccount": Ladder(
+            "operator",
+            {"code": "1200", "name": "Fibre revenue\0"},
+            [
+                Rung("INVALID_REQUEST", {"request_id": USED_KEY, "kind": 4}),
+                Rung("INVALID_REQUEST", {"name": "Fibre revenue"}),
+                reused,
+                Rung("GL_ACCOUNT_EXISTS", {"code": "4001"}),
+                FINE,
+            ],
+        ),
+        "GlAccountService/ListGlMappings": Ladder(
+            "reader", {"effective_date": NO_DAY}, [Rung("DATE_INVALID", {"effective_date": GOOD}), FINE]
+        ),
+        "GlAccountService/SetGlMapping": Ladder(
+            "operator",
+            {"gl_account": "1200", "effective_from": NO_DAY},
+            [
+                keyed,
+                dated,
+                reused,
+                Rung("GL_ACCOUNT_NOT_ALLOWED", {"gl_account": "4999"}),
+                Rung("GL_ACCOUNT_NOT_FOUND", {"gl_account": "4100"}),
+                FINE,
+            ],
+        ),
+        "GlAccountService/ResetGlMapping": Ladder(
+            "operator", {"effective_from": NO_DAY}, [keyed, dated, reused, FINE]
         ),
     }
