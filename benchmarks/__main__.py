@@ -1,4 +1,4 @@
-"""python -m benchmarks [--quick] [--rounds N] [--profile] [--explain] [part ...]
+"""python -m benchmarks [--quick] [--rounds N] [--long] [--profile] [--explain] [part ...]
 
 Measures Tallybook against the limits of the machine, in turns with them, and prints what it found. It asserts
 that what was posted is right, never how fast it was: the figures belong to the machine.
@@ -20,11 +20,13 @@ import psutil
 import uvloop
 from rich.console import Console
 
+from benchmarks.explaining import EXPLAINABLE
 from benchmarks.figures import Outcome
-from benchmarks.parts import applied, book, cycle, hot, invoices, posting, single
+from benchmarks.hot_plans import hot_plans
+from benchmarks.parts import applied, book, cycle, hot, invoices, memory, posting, single
 from benchmarks.plot import plot
 from benchmarks.report import document, print_outcome
-from benchmarks.scale import FULL, QUICK, Scale
+from benchmarks.scale import FULL, LONG_MEMORY_POSTINGS, QUICK, Scale
 from benchmarks.stand import Stand, running_stand
 from service_kit.logs import configure_logs
 
@@ -40,6 +42,7 @@ ON_A_LEDGER: Final[Mapping[str, Callable[[Stand, Scale], Awaitable[Outcome]]]] =
 ON_THEIR_OWN: Final[Mapping[str, Callable[[Scale], Awaitable[Outcome]]]] = {
     "book": book.measure,
     "cycle": cycle.measure,
+    "memory": memory.measure,
 }
 """The parts that start what they need."""
 
@@ -57,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     scale = QUICK if given.quick else FULL
     if given.rounds:
         scale = replace(scale, rounds=given.rounds)
+    if given.long:
+        scale = replace(scale, memory_postings=LONG_MEMORY_POSTINGS)
     uvloop.run(_measure(given, [name for name in PARTS if name in given.parts or not given.parts], scale))
     return 0
 
@@ -66,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="less of everything, to see that it works")
     parser.add_argument("--rounds", type=int, help="so many rounds that count")
+    parser.add_argument("--long", action="store_true", help="watch the memory over ten million postings")
+    parser.add_argument("--explain", action="store_true", help="print the plans of the hot statements, too")
     parser.add_argument(
         "--profile", action="store_true", help="run the ledger under cProfile, which slows it"
     )
@@ -82,6 +89,9 @@ async def _measure(given: argparse.Namespace, names: list[str], scale: Scale) ->
             for name in (name for name in names if name in ON_A_LEDGER):
                 outcomes[name] = await ON_A_LEDGER[name](stand, scale)
                 print_outcome(console, name, outcomes[name])
+            if given.explain:
+                for line in await hot_plans(stand):
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)
             console.print(f"the books are right: {await stand.verify():,} transactions\n", highlight=False)
     for name in (name for name in names if name in ON_THEIR_OWN):
         outcomes[name] = await ON_THEIR_OWN[name](scale)
@@ -99,11 +109,14 @@ async def _measure(given: argparse.Namespace, names: list[str], scale: Scale) ->
 
 def _stand(given: argparse.Namespace) -> AbstractAsyncContextManager[Stand]:
     """The stand for the parts that need no more than a ledger."""
+    options = EXPLAINABLE if given.explain else None
     if not given.profile:
-        return running_stand()
+        return running_stand(postgres_options=options)
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = {"TALLYBOOK_BENCHMARK_PROFILE": str(RESULTS.resolve() / "ledger.pstats")}
-    return running_stand(ledger_package="benchmarks.profiled_ledger", environment=file)
+    return running_stand(
+        ledger_package="benchmarks.profiled_ledger", environment=file, postgres_options=options
+    )
 
 
 def _about(scale: Scale, *, quick: bool) -> dict[str, Any]:

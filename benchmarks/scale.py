@@ -21,6 +21,8 @@ class Scale:
     book_accounts: int
     reads: int
     """Of each kind, from the big book."""
+    memory_postings: int
+    """Over which the memory of the ledger is watched."""
 
 
 FULL: Final = Scale(
@@ -32,14 +34,19 @@ FULL: Final = Scale(
     book_transactions=10_000_000,
     book_accounts=10_000,
     reads=2_000,
+    memory_postings=1_000_000,
 )
+LONG_MEMORY_POSTINGS: Final = 10_000_000
+"""What --long takes instead."""
+
 QUICK: Final = Scale(
     rounds=2,
     accounts=200,
     drafts=16_000,
     calls=800,
-    cycle_accounts=(500, 2_000),
-    book_transactions=100_000,
+    cycle_accounts=(200, 1_000),
+    book_transactions=50_000,
     book_accounts=200,
     reads=200,
+    memory_postings=40_000,
 )

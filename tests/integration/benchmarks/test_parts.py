@@ -25,6 +25,7 @@ LEAST = Scale(
     book_transactions=200,
     book_accounts=3,
     reads=2,
+    memory_postings=1,
 )
 
 

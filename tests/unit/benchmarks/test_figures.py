@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks.figures import Mark, Measurement, Sample, percentile, ratio, ratio_mark
+from benchmarks.parts.memory import growth
 
 
 def measured(*rates: float, name: str = "posting", cpu: float = 0.0) -> Measurement:
@@ -53,3 +54,7 @@ def test_a_mark_for_a_duration_is_not_to_be_exceeded(milliseconds: float, reache
 )
 def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(percent: float, expected: int) -> None:
     assert percentile(range(100, 0, -1), percent) == expected
+
+
+def test_memory_grows_by_what_the_last_quarter_has_more_than_the_second() -> None:
+    assert growth([50, 90, 100, 100, 100, 105, 120, 120]) == pytest.approx(1.2)
