@@ -280,7 +280,8 @@ _INVOICES_OF_LINES: Final = Question(
     """,
 )
 
-# Write-offs and dispute holds are at most the charges of their invoice, less its credits (rule 15).
+# Write-offs and dispute holds are at most the net charge of their invoice, less what memos and reversals took
+# (rule 15).
 _WRITE_OFFS: Final = Question(
     Check.DOCUMENT,
     "write_offs",
@@ -305,11 +306,23 @@ _WRITE_OFFS: Final = Question(
                     WHEN s.accounts > 1 OR s.acct_no <> i.acct_no
                     THEN format('invoice %s is of account %s, but another account has a write-off against it',
                                 s.invoice_no, i.acct_no) END,
-               CASE WHEN s.amount > i.total
-                    THEN format('%s of invoice %s is written off or held, but its total is %s',
-                                s.amount, s.invoice_no, i.total) END) AS message
+               CASE WHEN s.amount + taken.amount > i.total
+                    THEN format('%s of invoice %s is written off or held and %s credited or reversed, but its'
+                                ' total is %s', s.amount, s.invoice_no, taken.amount, i.total) END) AS message
       FROM standing AS s
       LEFT JOIN invoice AS i ON i.client_no = :client_no AND i.invoice_no = s.invoice_no
+     CROSS JOIN LATERAL (
+           SELECT coalesce(sum(t.amount), 0) AS amount
+             FROM acct_transaction AS t
+            WHERE t.client_no = :client_no
+              AND t.related_event_no BETWEEN i.first_event_no AND i.last_event_no
+              AND t.transaction_type > 0
+              AND NOT EXISTS (SELECT
+                                FROM acct_transaction AS v
+                               WHERE v.client_no = t.client_no
+                                 AND v.related_event_no = t.event_no
+                                 AND v.transaction_type < 0)
+           ) AS taken
     """,
 )
 

@@ -3,12 +3,16 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import pytest
 
+from ledger_service.service import LEDGER
+from ledger_service.settings import LedgerSettings
+from service_kit.server import running_server
 from tallybook.batch.v1 import batch_pb2_grpc, billing_setup_pb2_grpc
 from tallybook.ledger.v1 import account_pb2_grpc, verification_pb2_grpc
 from tests.integration.console.stand_ins import (
@@ -18,6 +22,8 @@ from tests.integration.console.stand_ins import (
     StandIns,
     StandInVerification,
 )
+from tests.integration.ledger.caller import Ledger
+from tests.support.databases import NewDatabase
 
 
 @dataclass(frozen=True)
@@ -73,5 +79,38 @@ def tallybook(stand_ins: StandIns) -> Tallybook:
         out, err = await process.communicate()
         assert process.returncode is not None
         return Ran(process.returncode, out.decode(), err.decode())
+
+    return run
+
+
+OnLedger = Callable[..., Coroutine[Any, Any, Ran]]
+
+
+class AddressedLedger(Ledger):
+    """A ledger that a command of its own process can find."""
+
+    def __init__(self, channel: grpc.aio.Channel, target: str) -> None:
+        super().__init__(channel, client_no=1)
+        self.target = target
+
+
+@pytest.fixture
+async def ledger(new_database: NewDatabase) -> AsyncIterator[AddressedLedger]:
+    """A ledger on a database of its own."""
+    settings = LedgerSettings(
+        port=0, database_url=(await new_database("ledger_service")).url, development_principal=True
+    )
+    async with running_server(LEDGER, settings) as server:
+        target = f"127.0.0.1:{server.port}"
+        async with grpc.aio.insecure_channel(target) as channel:
+            yield AddressedLedger(channel, target)
+
+
+@pytest.fixture
+def on_ledger(ledger: AddressedLedger, tallybook: Tallybook) -> OnLedger:
+    """Runs a command for client 1 on it."""
+
+    async def run(*arguments: str) -> Ran:
+        return await tallybook("--ledger", ledger.target, *arguments, "--client", "1")
 
     return run

@@ -4,56 +4,17 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
 
 from console.journal_formats import CSV_COLUMNS
-from ledger_service.service import LEDGER
-from ledger_service.settings import LedgerSettings
-from service_kit.server import running_server
-from tests.integration.console.conftest import Ran, Tallybook
+from tests.integration.console.conftest import OnLedger, Tallybook
 from tests.integration.ledger.caller import Ledger, check, day, external_charge
-from tests.support.databases import NewDatabase
 
 MAY = date(2026, 5, 1)
 JUNE = date(2026, 6, 1)
-
-OnLedger = Callable[..., Coroutine[Any, Any, Ran]]
-
-
-class AddressedLedger(Ledger):
-    """A ledger that a command of its own process can find."""
-
-    def __init__(self, channel: grpc.aio.Channel, target: str) -> None:
-        super().__init__(channel, client_no=1)
-        self.target = target
-
-
-@pytest.fixture
-async def ledger(new_database: NewDatabase) -> AsyncIterator[AddressedLedger]:
-    """A ledger on a database of its own."""
-    settings = LedgerSettings(
-        port=0, database_url=(await new_database("ledger_service")).url, development_principal=True
-    )
-    async with running_server(LEDGER, settings) as server:
-        target = f"127.0.0.1:{server.port}"
-        async with grpc.aio.insecure_channel(target) as channel:
-            yield AddressedLedger(channel, target)
-
-
-@pytest.fixture
-def on_ledger(ledger: AddressedLedger, tallybook: Tallybook) -> OnLedger:
-    """Runs a command for client 1 on it."""
-
-    async def run(*arguments: str) -> Ran:
-        return await tallybook("--ledger", ledger.target, *arguments, "--client", "1")
-
-    return run
 
 
 def names_in(directory: Path) -> list[str]:

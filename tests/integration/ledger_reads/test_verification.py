@@ -450,6 +450,12 @@ async def credit_too_much(books: Books, story: Story) -> int:
     return story.invoice_lines[1]
 
 
+async def write_off_what_was_credited(books: Books, story: Story) -> int:
+    row = {"kind": 1, "invoice_no": story.invoice_no}
+    await books.post(Entry(story.ada, 6, 9_101, JUNE, row=row, comment="bad debt"))
+    return story.write_off
+
+
 async def void_a_refunded_payment(books: Books, story: Story) -> int:
     await books.void(story.payment, day=JUNE)
     return story.refund[0]
@@ -481,6 +487,7 @@ async def void_a_line_of_an_invoice(books: Books, story: Story) -> int:
         refund_too_much,
         refund_a_check_as_a_card,
         credit_too_much,
+        write_off_what_was_credited,
         void_a_refunded_payment,
         void_one_leg,
         void_a_refund_without_its_reversals,
