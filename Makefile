@@ -27,7 +27,7 @@ QUIET_GRPC := GRPC_VERBOSITY=error
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 .PHONY: help run up test bench bench-quick check check-format check-lint check-types check-imports check-contracts check-house \
-	format stubs release-image lock install clean
+	format stubs reference release-image lock install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -93,6 +93,9 @@ format: $(DEVELOPMENT) ## Format the code and the contracts, and mend what ruff 
 
 stubs: $(DEVELOPMENT) ## Generate stubs/ from protos/
 	@$(BIN)/python protos/generate.py
+
+reference: $(DEVELOPMENT) ## Write docs/reference/ from protos/ and from calls to a ledger
+	@TALLYBOOK_WRITE_REFERENCE=1 $(BIN)/python -m pytest --quiet tests/reference
 
 release-image: $(DEVELOPMENT) ## Declare the contracts as they are now to be the released ones
 	@$(BIN)/python protos/generate.py --release-image

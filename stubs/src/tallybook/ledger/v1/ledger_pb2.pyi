@@ -97,7 +97,10 @@ class TransactionDraft(_message.Message):
     plan_instance_no: _builtins.int
     """The plan instance of the account, or 0 to post on the account itself."""
     transaction_type: _transaction_type_pb2.TransactionType.ValueType
-    """The type. Must agree with the source that is given."""
+    """The type. Must agree with the source that is given (SOURCE_MISMATCH), that of a void with what it voids
+    (VOID_TYPE_MISMATCH). A balance forward (9, 18) is the first transaction of its account
+    (BALANCE_FORWARD_NOT_FIRST).
+    """
     reason_code: _builtins.str
     """Why, as a code of the caller's. Required for voids, credits, write-offs: blanks are none (REASON_REQUIRED)."""
     comment: _builtins.str

@@ -1,0 +1,1 @@
+"""docs/reference, made from the contracts and from a story that is played again."""
