@@ -16,6 +16,9 @@ from service_kit.database import DatabaseUnavailableError
 from service_kit.errors import DomainError, ErrorKind, SharedReason
 
 _CLOSED: Final = re.compile(r"clos(ed|ing)")
+# What asyncpg says when the server has ended an idle connection, and the next statement is faster than the
+# news that it is closed. 2: it discards what follows the server's last error (PROTOCOL_ERROR_CONSUME).
+_ENDED: Final = re.compile(r'another operation \(2\) is in progress|protocol is in the "failed" state')
 _RETRY_AFTER: Final = timedelta(seconds=1)
 
 _DATABASE_UNAVAILABLE: Final = (
@@ -99,6 +102,8 @@ def _database_facts(failure: BaseException) -> tuple[ErrorKind, SharedReason, st
         return (
             _DATABASE_UNAVAILABLE  # asyncpg has no code of its own for a connection that went away under us
         )
+    if isinstance(failure, asyncpg.InternalClientError) and _ENDED.search(str(failure)):
+        return _DATABASE_UNAVAILABLE
     sqlstate = getattr(failure, "sqlstate", None)
     if not isinstance(sqlstate, str):
         return None

@@ -36,6 +36,16 @@ def wrapped(error: asyncpg.PostgresError) -> sqlalchemy.exc.DBAPIError:
         (asyncpg.DiskFullError(), ErrorKind.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         (asyncpg.ReadOnlySQLTransactionError(), ErrorKind.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         (asyncpg.InterfaceError("connection is closed"), ErrorKind.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
+        (
+            asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
+            ErrorKind.UNAVAILABLE,
+            "DATABASE_UNAVAILABLE",
+        ),
+        (
+            asyncpg.InternalClientError("cannot switch to state 12; another operation (11) is in progress"),
+            ErrorKind.INTERNAL,
+            "INTERNAL",
+        ),
         (sqlalchemy.exc.TimeoutError(), ErrorKind.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         (asyncpg.SerializationError(), ErrorKind.ABORTED, "CONCURRENT_CHANGE"),
         (asyncpg.DeadlockDetectedError(), ErrorKind.ABORTED, "CONCURRENT_CHANGE"),
