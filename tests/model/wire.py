@@ -16,6 +16,8 @@ from google.type.date_pb2 import Date
 from tallybook.ledger.v1 import (
     account_pb2,
     account_pb2_grpc,
+    application_pb2,
+    application_pb2_grpc,
     invoice_pb2,
     invoice_pb2_grpc,
     ledger_pb2,
@@ -25,24 +27,31 @@ from tallybook.ledger.v1 import (
     verification_pb2_grpc,
 )
 from tallybook.type.v1.money_pb2 import Money
-from tests.model.ledger_model import (
+from tests.model.calls import (
     AddPlan,
+    ApplyCredit,
     Call,
     CreateInvoices,
     Draft,
+    Instruction,
     InvoiceDraft,
     OpenAccount,
+    Operate,
     Post,
-    Record,
+    Settle,
     Void,
     VoidInvoice,
+    VoidMemo,
 )
 
 _DEADLINE_SECONDS: Final = 20.0
-# Connections are broken on purpose; a client sends the same request again, as the contract asks it to.
-_ATTEMPTS: Final = 20
+# Connections are broken and servers killed on purpose; a client sends the same request again, as the contract
+# asks it to.
+_ATTEMPTS: Final = 300
 _PAUSE_SECONDS: Final = 0.05
-_PAGE_SIZE: Final = 7
+_PAGE_SIZE: Final = 15
+# Channels with the same target and options share one connection.
+_A_CONNECTION_OF_ITS_OWN: Final = (("grpc.use_local_subchannel_pool", 1),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +59,14 @@ class Reply:
     """What the service answered, part by part: a reason or numbers.
 
     parts: (reason, (event_no, source_no) of each transaction, invoice_no).
+    applied: credit, charge and amount of each application.
     """
 
     refused: str = ""
     parts: tuple[tuple[str, tuple[tuple[int, int], ...], int], ...] = ()
     acct_no: int = 0
     plan_instance_nos: tuple[int, ...] = ()
+    applied: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -75,8 +86,11 @@ class Balances:
 class Wire:
     """Calls the services for one client; any of the servers will do."""
 
-    def __init__(self, channels: Sequence[grpc.Channel], client_no: int, poster_token: str) -> None:
+    def __init__(
+        self, targets: Sequence[str], channels: Sequence[grpc.Channel], client_no: int, poster_token: str
+    ) -> None:
         self.client_no = client_no
+        self._targets = itertools.cycle(targets)
         self._servers = itertools.cycle([_Server(channel) for channel in channels])
         self._poster = (("authorization", f"Bearer {poster_token}"),)
 
@@ -104,7 +118,7 @@ class Wire:
         assert len(replies) == len(keys), "a call of the race failed"
         return replies
 
-    def cut(self, key: str, call: Call, after_seconds: float) -> Reply:
+    def hang_up(self, key: str, call: Call, after_seconds: float) -> Reply:
         """Send the call, hang up after that time, and send it again."""
         request = self._request(key, call)
         pending = next(self._servers).method_of(request).future(request, timeout=_DEADLINE_SECONDS)
@@ -112,14 +126,24 @@ class Wire:
         pending.cancel()
         return self._definite(request, False)
 
-    def cut_database(self, key: str, call: Call, cut: Callable[[], None]) -> Reply:
-        """Send the call while `cut` ends the service's connections to its database."""
-        cutting = threading.Thread(target=cut)
-        cutting.start()
+    def cut_connection(self, key: str, call: Call, after_seconds: float) -> Reply:
+        """Send the call over a connection that breaks after that time, and send it again over another."""
+        request = self._request(key, call)
+        with grpc.insecure_channel(next(self._targets), options=_A_CONNECTION_OF_ITS_OWN) as channel:
+            grpc.channel_ready_future(channel).result(_DEADLINE_SECONDS)
+            pending = _Server(channel).method_of(request).future(request, timeout=_DEADLINE_SECONDS)
+            time.sleep(after_seconds)
+        pending.cancel()
+        return self._definite(request, False)
+
+    def disturbed(self, key: str, call: Call, disturb: Callable[[], None]) -> Reply:
+        """Send the call while something happens to the service."""
+        disturbing = threading.Thread(target=disturb)
+        disturbing.start()
         try:
             return self.send(key, call)
         finally:
-            cutting.join()
+            disturbing.join()
 
     def _definite(self, request: Any, as_poster: bool) -> Reply:
         return self._attempt(next(self._servers), request, as_poster)
@@ -176,6 +200,28 @@ class Wire:
         response: account_pb2.GetStatementResponse = _patiently(self._server.accounts.GetStatement, request)
         return response
 
+    def open_items(self, acct_no: int) -> list[application_pb2.OpenItem]:
+        """Of one account, in order."""
+        return [
+            item
+            for page in self._pages(
+                application_pb2.ListOpenItemsRequest(client_no=self.client_no, acct_no=acct_no),
+                self._server.applications.ListOpenItems,
+            )
+            for item in page.open_items
+        ]
+
+    def applications(self, acct_no: int) -> list[application_pb2.Application]:
+        """Of one account, in order."""
+        return [
+            application
+            for page in self._pages(
+                application_pb2.ListApplicationsRequest(client_no=self.client_no, acct_no=acct_no),
+                self._server.applications.ListApplications,
+            )
+            for application in page.applications
+        ]
+
     def transactions(self) -> list[transaction_pb2.Transaction]:
         """All of the client, newest first."""
         return [
@@ -229,6 +275,7 @@ class _Server:
 
     def __init__(self, channel: grpc.Channel) -> None:
         self.accounts = account_pb2_grpc.AccountServiceStub(channel)
+        self.applications = application_pb2_grpc.ApplicationServiceStub(channel)
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(channel)
         self.invoices = invoice_pb2_grpc.InvoiceServiceStub(channel)
         self.verification = verification_pb2_grpc.VerificationServiceStub(channel)
@@ -236,7 +283,7 @@ class _Server:
     def method_of(self, request: Any) -> Any:
         """The RPC that takes the request."""
         name = request.DESCRIPTOR.name.removesuffix("Request")
-        stubs = (self.accounts, self.ledger, self.invoices)
+        stubs = (self.accounts, self.applications, self.ledger, self.invoices)
         return next(getattr(stub, name) for stub in stubs if hasattr(stub, name))
 
 
@@ -278,6 +325,12 @@ def _reply(response: Any) -> Reply:
                 acct_no=response.account.acct_no,
                 plan_instance_nos=tuple(each.plan_instance_no for each in response.account.plan_instances),
             )
+        case application_pb2.ApplyUnappliedCreditResponse():
+            made = tuple(
+                (each.credit_event_no, each.charge_event_no, each.amount.minor_units)
+                for each in response.applications
+            )
+            return Reply(parts=(("", (), 0),), applied=made)
         case account_pb2.CreatePlanInstanceResponse():
             return Reply(parts=(("", (), 0),), plan_instance_nos=(response.plan_instance.plan_instance_no,))
         case ledger_pb2.PostTransactionsResponse():
@@ -297,9 +350,10 @@ def _reply(response: Any) -> Reply:
                     for each in response.results
                 )
             )
-        case ledger_pb2.VoidTransactionResponse() | invoice_pb2.VoidInvoiceResponse():
-            return Reply(parts=(("", _numbers(response.transactions), 0),))
-    return Reply(parts=(("", _numbers((response.transaction,)), 0),))
+    posted = response.transactions if hasattr(response, "transactions") else (response.transaction,)
+    if isinstance(response, ledger_pb2.CreateCreditMemoResponse):
+        assert {each.source_no for each in posted} == {response.cm_no}
+    return Reply(parts=(("", _numbers(posted), 0),))
 
 
 def _numbers(posted: Sequence[Any]) -> tuple[tuple[int, int], ...]:
@@ -309,8 +363,17 @@ def _numbers(posted: Sequence[Any]) -> tuple[tuple[int, int], ...]:
 # -------------------------------------------------------------------------------- what is sent
 
 
+def day_of(value: Any) -> date:
+    """A google.type.Date as a date."""
+    return date(value.year, value.month, value.day)
+
+
 def _day(value: date) -> Date:
     return Date(year=value.year, month=value.month, day=value.day)
+
+
+def _maybe_day(value: date | None) -> Date | None:
+    return None if value is None else _day(value)
 
 
 def _money(minor_units: int, currency: str) -> Money:
@@ -326,7 +389,7 @@ def _open_account(client_no: int, key: str, call: OpenAccount) -> Any:
         currency_code=call.currency,
         payment_term_days=call.term_days,
         opening_balance=_money(call.opening, call.opening_currency),
-        effective_date=_day(call.on),
+        effective_date=_maybe_day(call.on),
         plan_instance_names=[f"plan {place}" for place in range(call.plans)],
     )
 
@@ -352,15 +415,26 @@ def _draft(draft: Draft) -> ledger_pb2.TransactionDraft:
         plan_instance_no=draft.plan,
         transaction_type=draft.code,  # type: ignore[arg-type]  # the numbers of the enum are the codes
         amount=_money(draft.amount, draft.currency) if draft.amount else None,
-        effective_date=_day(draft.on),
+        effective_date=_maybe_day(draft.on),
         reason_code=draft.reason,
         comment=draft.comment,
         document=draft.label,
         request_id=draft.key,
+        application=_instruction(draft.pays),
     )
     if draft.source:
         getattr(message, draft.source).CopyFrom(_DETAILS[draft.source](draft))
     return message
+
+
+def _instruction(pays: Instruction | None) -> application_pb2.ApplicationInstruction | None:
+    if pays is None:
+        return None
+    return application_pb2.ApplicationInstruction(
+        method=pays.method.value,  # type: ignore[arg-type]  # the numbers are those of the enum
+        charge_event_nos=pays.charges,
+        invoice_nos=pays.invoices,
+    )
 
 
 def _write_off(draft: Draft) -> transaction_pb2.WriteOff:
@@ -383,7 +457,9 @@ def _invoice_line(draft: Draft) -> ledger_pb2.NewInvoiceLine:
 
 
 def _external_payment(draft: Draft) -> transaction_pb2.ExternalPayment:
-    return transaction_pb2.ExternalPayment(reference_code=draft.reference)
+    return transaction_pb2.ExternalPayment(
+        reference_code=draft.reference, received_date=_maybe_day(draft.received)
+    )
 
 
 def _electronic_payment(draft: Draft) -> transaction_pb2.ElectronicPayment:
@@ -416,29 +492,101 @@ _DETAILS: Final[dict[str, Callable[[Draft], Any]]] = {
 }
 
 
-def _record(client_no: int, key: str, call: Record) -> Any:
-    draft = call.draft
-    common: dict[str, Any] = {
-        "client_no": client_no,
-        "request_id": key,
-        "acct_no": draft.account,
-        "plan_instance_no": draft.plan,
-        "amount": _money(draft.amount, draft.currency),
-        "effective_date": _day(draft.on),
-        "comment": draft.comment,
-    }
-    match draft.code:
-        case 2:
-            return ledger_pb2.RecordExternalPaymentRequest(
-                external_payment=_external_payment(draft), **common
+def _operate(client_no: int, key: str, call: Operate) -> Any:
+    draft = call.drafts[0]
+    return _OPERATIONS[call.operation](
+        call.drafts,
+        client_no=client_no,
+        request_id=key,
+        amount=_money(draft.amount, draft.currency) if draft.amount else None,
+        effective_date=_maybe_day(draft.on),
+        comment=draft.comment,
+    )
+
+
+def _issue_refund(drafts: Sequence[Draft], **common: Any) -> Any:
+    refund, *reversals = drafts
+    method = "gateway_reference" if refund.code == 12 else "check_number"
+    common[method] = refund.reference
+    return ledger_pb2.IssueRefundRequest(
+        payment_event_no=refund.names,
+        reversals=[
+            ledger_pb2.ReversalOfCharge(charge_event_no=each.names, amount=_money(each.amount, each.currency))
+            for each in reversals
+        ],
+        reason_code=refund.reason,
+        **common,
+    )
+
+
+def _create_credit_memo(drafts: Sequence[Draft], **common: Any) -> Any:
+    del common["amount"]
+    return ledger_pb2.CreateCreditMemoRequest(
+        lines=[
+            ledger_pb2.CreditMemoDraftLine(
+                charge_event_no=each.names, amount=_money(each.amount, each.currency)
             )
-        case 3:
-            return ledger_pb2.RecordElectronicPaymentRequest(
-                electronic_payment=_electronic_payment(draft), **common
-            )
-        case 10:
-            return ledger_pb2.ApplyCashCreditRequest(reason_code=draft.reason, **common)
-    return ledger_pb2.AssessDunningChargeRequest(dunning_charge=_dunning_charge(draft), **common)
+            for each in drafts
+        ],
+        reason_code=drafts[0].reason,
+        **common,
+    )
+
+
+def _transfer_balance(drafts: Sequence[Draft], **common: Any) -> Any:
+    (draft,) = drafts
+    return ledger_pb2.TransferAccountBalanceRequest(
+        from_acct_no=draft.account,
+        from_plan_instance_no=draft.plan,
+        to_acct_no=draft.names,
+        reason_code=draft.reason,
+        **common,
+    )
+
+
+def _against_invoice(request: Any) -> Any:
+    def write(drafts: Sequence[Draft], **common: Any) -> Any:
+        (draft,) = drafts
+        if draft.expires_on is not None:
+            common["expires_on"] = _day(draft.expires_on)
+        return request(invoice_no=draft.names, reason_code=draft.reason, **common)
+
+    return write
+
+
+def _on_account(request: Any, **details: Callable[[Draft], Any]) -> Any:
+    """An operation that names its account, with the details that it has besides."""
+
+    def write(drafts: Sequence[Draft], **common: Any) -> Any:
+        (draft,) = drafts
+        own = {name: detail(draft) for name, detail in details.items()}
+        return request(acct_no=draft.account, plan_instance_no=draft.plan, **own, **common)
+
+    return write
+
+
+_OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
+    "RecordExternalPayment": _on_account(
+        ledger_pb2.RecordExternalPaymentRequest,
+        external_payment=_external_payment,
+        application=lambda draft: _instruction(draft.pays),
+    ),
+    "RecordElectronicPayment": _on_account(
+        ledger_pb2.RecordElectronicPaymentRequest,
+        electronic_payment=_electronic_payment,
+        application=lambda draft: _instruction(draft.pays),
+    ),
+    "ApplyCashCredit": _on_account(ledger_pb2.ApplyCashCreditRequest, reason_code=lambda draft: draft.reason),
+    "AssessDunningCharge": _on_account(ledger_pb2.AssessDunningChargeRequest, dunning_charge=_dunning_charge),
+    "CreateExternalCharge": _on_account(
+        ledger_pb2.CreateExternalChargeRequest, external_charge=_DETAILS["external_charge"]
+    ),
+    "TransferAccountBalance": _transfer_balance,
+    "IssueRefund": _issue_refund,
+    "CreateWriteOff": _against_invoice(ledger_pb2.CreateWriteOffRequest),
+    "CreateDispute": _against_invoice(ledger_pb2.CreateDisputeRequest),
+    "CreateCreditMemo": _create_credit_memo,
+}
 
 
 def _void(client_no: int, key: str, call: Void) -> Any:
@@ -448,7 +596,40 @@ def _void(client_no: int, key: str, call: Void) -> Any:
         event_no=call.event,
         reason_code="MODEL",
         comment="the model wants it",
-        effective_date=_day(call.on),
+        effective_date=_maybe_day(call.on),
+    )
+
+
+def _settle(client_no: int, key: str, call: Settle) -> Any:
+    return ledger_pb2.SettleDisputeRequest(
+        client_no=client_no,
+        request_id=key,
+        event_no=call.event,
+        resolution=call.resolution.value,  # type: ignore[arg-type]  # the numbers are those of the enum  # type: ignore[arg-type]  # the numbers are those of the enum
+        reason_code="MODEL",
+        comment="the model wants it",
+        effective_date=_maybe_day(call.on),
+    )
+
+
+def _void_memo(client_no: int, key: str, call: VoidMemo) -> Any:
+    return ledger_pb2.VoidCreditMemoRequest(
+        client_no=client_no,
+        request_id=key,
+        cm_no=call.memo,
+        reason_code="MODEL",
+        comment="the model wants it",
+        effective_date=_maybe_day(call.on),
+    )
+
+
+def _apply_credit(client_no: int, key: str, call: ApplyCredit) -> Any:
+    return application_pb2.ApplyUnappliedCreditRequest(
+        client_no=client_no,
+        request_id=key,
+        credit_event_no=call.credit,
+        application=_instruction(call.pays),
+        effective_date=_maybe_day(call.on),
     )
 
 
@@ -482,7 +663,7 @@ def _void_invoice(client_no: int, key: str, call: VoidInvoice) -> Any:
         invoice_no=call.invoice,
         reason_code="MODEL",
         comment="the model wants it",
-        effective_date=_day(call.on),
+        effective_date=_maybe_day(call.on),
     )
 
 
@@ -490,8 +671,11 @@ _REQUESTS: Final[dict[type, Callable[[int, str, Any], Any]]] = {
     OpenAccount: _open_account,
     AddPlan: _add_plan,
     Post: _post,
-    Record: _record,
+    Operate: _operate,
     Void: _void,
+    Settle: _settle,
+    VoidMemo: _void_memo,
+    ApplyCredit: _apply_credit,
     CreateInvoices: _create_invoices,
     VoidInvoice: _void_invoice,
 }
