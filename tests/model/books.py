@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.model.applications import Applications, Event
 from tests.model.calls import Draft
-from tests.model.things import Account, Entry, Invoice, Plan, RefusedError, Row
+from tests.model.things import Account, Closed, Entry, Invoice, Plan, RefusedError, Row
 
 
 class Books:
@@ -22,6 +22,7 @@ class Books:
         self.invoices: list[Invoice] = []
         self.re_aged: list[tuple[Invoice, date, int, date]] = []
         self.posted: list[Entry] = []
+        self.closed: list[Closed] = []
         self.history: list[Event] = []
         self._applications = Applications()
 
@@ -40,7 +41,15 @@ class Books:
             self._applications = Applications()
 
     def _lists(self) -> tuple[list[Any], ...]:
-        return (self.accounts, self.plans, self.invoices, self.re_aged, self.posted, self.history)
+        return (
+            self.accounts,
+            self.plans,
+            self.invoices,
+            self.re_aged,
+            self.posted,
+            self.closed,
+            self.history,
+        )
 
     def day(self, on: date | None) -> date:
         """What is left out means today."""
@@ -173,6 +182,10 @@ class Books:
         """What is applied now."""
         self._applications.go_on(self.history, lambda charge, events: self.due_date_of(charge, events=events))
         return self._applications
+
+    def closed_of(self, account: Account) -> list[Closed]:
+        """The closed statements of an account, the oldest first."""
+        return [each for each in self.closed if each.account is account]
 
     def plans_of(self, account: Account) -> list[Plan]:
         """The plan instances of an account."""

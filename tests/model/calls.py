@@ -168,6 +168,14 @@ class ApplyCredit:
     on: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class Close:
+    """CloseStatements, up to a day."""
+
+    accounts: tuple[int, ...]
+    through: date
+
+
 Call: TypeAlias = (
     OpenAccount
     | AddPlan
@@ -179,4 +187,5 @@ Call: TypeAlias = (
     | CreateInvoices
     | VoidInvoice
     | ApplyCredit
+    | Close
 )  # fmt: skip

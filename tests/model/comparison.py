@@ -10,7 +10,7 @@ from tests.model.applications import is_held
 from tests.model.draft_checks import TABLES
 from tests.model.intents import day, pick
 from tests.model.ledger_model import LedgerModel
-from tests.model.things import Account, Entry, Row
+from tests.model.things import Account, Closed, Entry, Row
 from tests.model.wire import Wire, day_of
 
 
@@ -35,6 +35,7 @@ class Comparison:
             self._check_statement(account, day(self.step % 60), day(90))
             self._check_open_items(account)
             self._check_applications(account)
+            self._check_closed_statements(account)
 
     def everything(self) -> None:
         """All that can be asked about accounts, transactions and invoices."""
@@ -53,6 +54,7 @@ class Comparison:
             self._check_statement(account, day(0), self.books.today())
             self._check_open_items(account)
             self._check_applications(account)
+            self._check_closed_statements(account)
         for at in days:
             self._check_aging(at)
 
@@ -141,6 +143,40 @@ class Comparison:
         assert read.closing_balance.minor_units == balance
         assert read.total_charges.minor_units == sum(max(effect, 0) for _, effect, _ in lines)
         assert read.total_credits.minor_units == sum(max(-effect, 0) for _, effect, _ in lines)
+
+    def _check_closed_statements(self, account: Account) -> None:
+        """What a customer was told stays as it was told, whatever was posted since."""
+        closed = self.books.closed_of(account)
+        assert [
+            (
+                each.statement_no, day_of(each.period_start), day_of(each.period_end),
+                each.opening_balance.minor_units, each.closing_balance.minor_units, each.transactions,
+                each.adjustments,
+            )
+            for each in reversed(self.wire.closed_statements(account.number))
+        ] == [
+            (
+                each.number, each.first, each.last, each.opening, each.closing, len(each.entries),
+                sum(entry.on < each.first for entry in each.entries),
+            )
+            for each in closed
+        ]  # fmt: skip
+        statement = pick(closed, self.step)
+        if statement is not None:
+            self._check_closed_lines(statement)
+
+    def _check_closed_lines(self, statement: Closed) -> None:
+        expected, balance = [], statement.opening
+        for entry in statement.entries:
+            balance += entry.effect
+            expected.append((entry.number, entry.effect, balance, entry.on < statement.first))
+        assert expected == [
+            (
+                each.line.transaction.event_no, each.line.effect.minor_units,
+                each.line.running_balance.minor_units, each.adjustment,
+            )
+            for each in self.wire.closed_lines(statement.number)
+        ]  # fmt: skip
 
     def _check_open_items(self, account: Account) -> None:
         """The charges that are not paid in full, then the credits with something left, in their order."""

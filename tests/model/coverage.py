@@ -18,8 +18,14 @@ OUT_OF_REACH: Final = {
     "AMOUNT_OUT_OF_RANGE": "takes thousands of the largest amounts",
     "STATEMENT_TOO_LONG": "takes ten thousand transactions",
     "OVERLOADED": "takes more calls than are made here",
+    "TOO_MANY_PLAN_INSTANCES": "takes thousands of plan instances",
+    "STATEMENT_NOT_FOUND": "is told to readers",
+    **dict.fromkeys(("CURSOR_INVALID", "TOO_MANY_WATCHES"), "is told to who watches"),
+    **dict.fromkeys(
+        ("GL_ACCOUNT_NOT_FOUND", "GL_ACCOUNT_EXISTS", "GL_ACCOUNT_NOT_ALLOWED"), "is about the chart"
+    ),
 }
-"""The reasons that no run comes across: tests/contract/test_reasons.py gives them, or says who does."""
+"""The reasons that no run comes across, and why; tests/contract/test_reasons.py gives them, or says who."""
 
 _PREFIX: Final = "LEDGER_ERROR_REASON_"
 
@@ -86,5 +92,5 @@ def _shown_by(call: Call, answer: Answer) -> set[str]:
     kind = call.operation if isinstance(call, Operate) else type(call).__name__
     reasons = {reason for reason in answer.reasons if reason}
     codes = {str(entry.code) for outcome in answer.outcomes for entry in outcome.entries}
-    accepted = {kind} if codes or not reasons else set()
+    accepted = {kind} if codes or not reasons else set[str]()
     return reasons | codes | accepted | {f"{kind}: {reason}" for reason in reasons}

@@ -14,6 +14,7 @@ from tests.model.calls import (
     AddPlan,
     ApplyCredit,
     Call,
+    Close,
     CreateInvoices,
     Draft,
     InvoiceDraft,
@@ -52,6 +53,8 @@ class LedgerModel(Rules):
         if isinstance(call, CreateInvoices):
             invoices = [(tuple(_lines_of(draft)), [place]) for place, draft in enumerate(call.invoices)]
             return self._answer_documents(key, call, invoices, False, roles)
+        if isinstance(call, Close):
+            return self._answer_closing(key, call)
         try:
             sound = self._sound(call, roles)
             known = self._known(key, call)
@@ -62,6 +65,25 @@ class LedgerModel(Rules):
             return Answer(refusal.reason, ())
         answer = Answer("", (outcome,))
         self._calls[key] = (call, answer)
+        return answer
+
+    def _answer_closing(self, key: str, call: Close) -> Answer:
+        """Each account is decided on its own."""
+        try:
+            known = self._known(key, call)
+        except RefusedError as refusal:
+            return Answer(refusal.reason, ())
+        if known is not None:
+            return known
+        outcomes = []
+        for number in call.accounts:
+            try:
+                outcomes.append(self._close(self.account(number), call.through))
+            except RefusedError as refusal:
+                outcomes.append(Outcome(refusal.reason))
+        answer = Answer("", tuple(outcomes))
+        if any(outcome.closed for outcome in outcomes):
+            self._calls[key] = (call, answer)
         return answer
 
     def rehearse(self, call: Call, roles: frozenset[str]) -> Answer:

@@ -241,9 +241,10 @@ class LedgerBesideModel(RuleBasedStateMachine):
     def _compare(self, call: Call, expected: Answer, reply: Reply) -> None:
         assert reply.reasons == expected.reasons, f"the model expects {expected.reasons} of {call}"
         self.seen.add(call, expected)
-        for outcome, (_, numbers, invoice_no) in zip(expected.outcomes, reply.parts, strict=True):
-            _learn_outcome(outcome, numbers, invoice_no, reply)
+        for outcome, (_, numbers, number) in zip(expected.outcomes, reply.parts, strict=True):
+            _learn_outcome(outcome, numbers, number, reply)
             self.touched += [entry.account for entry in outcome.entries]
+            self.touched += [outcome.closed.account] if outcome.closed else []
         self._learn_invoices(expected)
 
     def _learn_invoices(self, expected: Answer) -> None:
@@ -293,20 +294,20 @@ def _has_draft_keys(call: Call) -> bool:
     return isinstance(call, Post) and any(draft.key for draft in call.drafts)
 
 
-def _learn_outcome(
-    outcome: Outcome, numbers: Sequence[tuple[int, int]], invoice_no: int, reply: Reply
-) -> None:
+def _learn_outcome(outcome: Outcome, numbers: Sequence[tuple[int, int]], number: int, reply: Reply) -> None:
     """Give what the model posted the service's numbers; a second time they must be the same."""
     assert len(numbers) == len(outcome.entries)
     for entry, (event_no, source_no) in zip(outcome.entries, numbers, strict=True):
         _learn(entry, event_no)
         _learn(entry.row, source_no)
-    if outcome.invoice is not None and invoice_no:
-        _learn(outcome.invoice, invoice_no)
+    if outcome.invoice is not None and number:
+        _learn(outcome.invoice, number)
+    if outcome.closed is not None:
+        _learn(outcome.closed, number)
     if outcome.account is not None:
         _learn(outcome.account, reply.acct_no)
-    for plan, number in zip(outcome.plans, reply.plan_instance_nos, strict=True):
-        _learn(plan, number)
+    for plan, plan_no in zip(outcome.plans, reply.plan_instance_nos, strict=True):
+        _learn(plan, plan_no)
     assert reply.applied == tuple(
         (row.credit.number, row.charge.number, row.amount) for row in outcome.applied
     )

@@ -8,6 +8,7 @@ from tests.model.calls import (
     AddPlan,
     ApplyCredit,
     Call,
+    Close,
     CreateInvoices,
     Draft,
     Method,
@@ -25,10 +26,12 @@ from tests.model.intents import (
     Foreign,
     Intent,
     Size,
+    day,
     drafts_of,
     instruction_of,
     invoice_of,
     maybe_day,
+    period,
     pick,
 )
 from tests.model.ledger_model import LedgerModel
@@ -129,6 +132,16 @@ def _apply_credit(intent: Intent, books: LedgerModel, foreign: Foreign) -> Call:
     return ApplyCredit(_number(credit, intent, foreign), pays, maybe_day(intent.day))
 
 
+def _close(intent: Intent, books: LedgerModel, foreign: Foreign) -> Call:
+    """Of accounts that follow one another, up to the end of a month or another day."""
+    accounts = [pick(books.accounts, intent.which + place) for place in range(intent.lines)]
+    numbers = dict.fromkeys(each.number for each in accounts if each is not None)
+    if _is_lost(intent):
+        numbers[foreign.account] = None
+    on = intent.other * 10 if intent.day is None else intent.day
+    return Close(tuple(numbers), day(on) if on % 2 else period(on)[1])
+
+
 def _create_invoices(intent: Intent, books: LedgerModel, foreign: Foreign) -> Call:
     """Several, for the accounts that follow one another."""
     intents = [replace(intent, which=intent.which + place) for place in range(intent.lines)]
@@ -163,6 +176,7 @@ OPERATIONS: Final[dict[str, Callable[[Intent, LedgerModel, Foreign], Call]]] = {
     "void of a memo": _void_memo,
     "void of an invoice": _void_invoice,
     "application": _apply_credit,
+    "closing": _close,
     "invoice": _create_invoices,
     "account": _open_account,
     "plan": _add_plan,

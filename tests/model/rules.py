@@ -17,7 +17,18 @@ from tests.model.calls import (
     VoidMemo,
 )
 from tests.model.draft_checks import require_fitting_void
-from tests.model.things import Account, Applying, Entry, Invoice, Outcome, Plan, RefusedError, Row, Targets
+from tests.model.things import (
+    Account,
+    Applying,
+    Closed,
+    Entry,
+    Invoice,
+    Outcome,
+    Plan,
+    RefusedError,
+    Row,
+    Targets,
+)
 
 REFUND_OF: Final = {2: 13, 3: 12}
 # What is a charge to the customer: a refund or a transfer is none, so nothing of it is reversed.
@@ -32,7 +43,7 @@ class Rules(Books):
     def _open_account(self, call: OpenAccount) -> Outcome:
         if call.external_id and any(each.external_id == call.external_id for each in self.accounts):
             raise RefusedError("EXTERNAL_ID_TAKEN")
-        account = Account(call.external_id, call.currency, call.term_days)
+        account = Account(call.external_id, call.currency, call.term_days, self.today())
         self.accounts.append(account)
         plans = [Plan(account) for _ in range(call.plans)]
         self.plans += plans
@@ -314,3 +325,24 @@ class Rules(Books):
         if any(each.account is not account for each in invoices):
             raise RefusedError("SOURCE_MISMATCH")
         return Targets(pays.method, tuple(charges), tuple(invoices))
+
+    # ------------------------------------------------------------------------------------- closed statements
+
+    def _close(self, account: Account, through: date) -> Outcome:
+        """Rule 6: what takes effect by that day and is on no statement yet."""
+        before = self.closed_of(account)
+        for each in before:
+            if each.last == through:
+                return Outcome(closed=each)
+        if before and through < before[-1].last:
+            raise RefusedError("STATEMENT_PERIOD_CLOSED")
+        told = {entry for each in before for entry in each.entries}
+        entries = [each for each in self.entries_of(account) if each.on <= through and each not in told]
+        entries.sort(key=lambda each: each.on)
+        first = min([account.opened_on, through, *(each.on for each in entries)])
+        opening = 0
+        if before:
+            first, opening = before[-1].last + timedelta(days=1), before[-1].closing
+        closing = opening + sum(each.effect for each in entries)
+        self.closed.append(Closed(account, first, through, opening, closing, entries))
+        return Outcome(closed=self.closed[-1])

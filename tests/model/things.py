@@ -23,6 +23,7 @@ class Account:
     external_id: str
     currency: str
     term_days: int
+    opened_on: date
     number: int = 0
 
 
@@ -110,6 +111,19 @@ class Applying:
     targets: Targets
 
 
+@dataclass(eq=False, slots=True)
+class Closed:
+    """A closed statement (rule 6). opening, closing: balances. entries: by date, the adjustments first."""
+
+    account: Account
+    first: date
+    last: date
+    opening: int
+    closing: int
+    entries: list[Entry]
+    number: int = 0
+
+
 @dataclass(slots=True)
 class Outcome:
     """What became of one draft, invoice or single operation: the reason of its refusal, or what it made."""
@@ -119,7 +133,8 @@ class Outcome:
     invoice: Invoice | None = None
     account: Account | None = None
     plans: list[Plan] = field(default_factory=list)
-    applied: "list[Applied]" = field(default_factory=list)
+    applied: list[Applied] = field(default_factory=list)
+    closed: Closed | None = None
 
 
 @dataclass(frozen=True, slots=True)

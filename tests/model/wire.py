@@ -22,6 +22,8 @@ from tallybook.ledger.v1 import (
     invoice_pb2_grpc,
     ledger_pb2,
     ledger_pb2_grpc,
+    statement_pb2,
+    statement_pb2_grpc,
     transaction_pb2,
     verification_pb2,
     verification_pb2_grpc,
@@ -31,6 +33,7 @@ from tests.model.calls import (
     AddPlan,
     ApplyCredit,
     Call,
+    Close,
     CreateInvoices,
     Draft,
     Instruction,
@@ -58,7 +61,7 @@ _A_CONNECTION_OF_ITS_OWN: Final = (("grpc.use_local_subchannel_pool", 1),)
 class Reply:
     """What the service answered, part by part: a reason or numbers.
 
-    parts: (reason, (event_no, source_no) of each transaction, invoice_no).
+    parts: (reason, (event_no, source_no) of each transaction, invoice_no or statement_no).
     applied: credit, charge and amount of each application.
     """
 
@@ -222,6 +225,28 @@ class Wire:
             for application in page.applications
         ]
 
+    def closed_statements(self, acct_no: int) -> list[statement_pb2.ClosedStatement]:
+        """Of one account, newest first."""
+        return [
+            statement
+            for page in self._pages(
+                statement_pb2.ListStatementsRequest(client_no=self.client_no, acct_no=acct_no),
+                self._server.statements.ListStatements,
+            )
+            for statement in page.statements
+        ]
+
+    def closed_lines(self, statement_no: int) -> list[statement_pb2.ClosedStatementLine]:
+        """Of one closed statement, in order."""
+        return [
+            line
+            for page in self._pages(
+                statement_pb2.GetClosedStatementRequest(client_no=self.client_no, statement_no=statement_no),
+                self._server.statements.GetClosedStatement,
+            )
+            for line in page.lines
+        ]
+
     def transactions(self) -> list[transaction_pb2.Transaction]:
         """All of the client, newest first."""
         return [
@@ -278,12 +303,13 @@ class _Server:
         self.applications = application_pb2_grpc.ApplicationServiceStub(channel)
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(channel)
         self.invoices = invoice_pb2_grpc.InvoiceServiceStub(channel)
+        self.statements = statement_pb2_grpc.StatementServiceStub(channel)
         self.verification = verification_pb2_grpc.VerificationServiceStub(channel)
 
     def method_of(self, request: Any) -> Any:
         """The RPC that takes the request."""
         name = request.DESCRIPTOR.name.removesuffix("Request")
-        stubs = (self.accounts, self.applications, self.ledger, self.invoices)
+        stubs = (self.accounts, self.applications, self.ledger, self.invoices, self.statements)
         return next(getattr(stub, name) for stub in stubs if hasattr(stub, name))
 
 
@@ -317,6 +343,8 @@ def _reason(status: Status) -> str:
 
 
 def _reply(response: Any) -> Reply:
+    if hasattr(response, "results"):
+        return Reply(parts=tuple(_part(result) for result in response.results))
     match response:
         case account_pb2.CreateAccountResponse():
             posted = (response.balance_forward,) if response.HasField("balance_forward") else ()
@@ -325,35 +353,29 @@ def _reply(response: Any) -> Reply:
                 acct_no=response.account.acct_no,
                 plan_instance_nos=tuple(each.plan_instance_no for each in response.account.plan_instances),
             )
+        case account_pb2.CreatePlanInstanceResponse():
+            return Reply(parts=(("", (), 0),), plan_instance_nos=(response.plan_instance.plan_instance_no,))
         case application_pb2.ApplyUnappliedCreditResponse():
             made = tuple(
                 (each.credit_event_no, each.charge_event_no, each.amount.minor_units)
                 for each in response.applications
             )
             return Reply(parts=(("", (), 0),), applied=made)
-        case account_pb2.CreatePlanInstanceResponse():
-            return Reply(parts=(("", (), 0),), plan_instance_nos=(response.plan_instance.plan_instance_no,))
-        case ledger_pb2.PostTransactionsResponse():
-            return Reply(
-                parts=tuple(
-                    (_reason(each.error), _numbers(each.transactions), 0) for each in response.results
-                )
-            )
-        case invoice_pb2.CreateInvoicesResponse():
-            return Reply(
-                parts=tuple(
-                    (
-                        _reason(each.error),
-                        tuple((line.event_no, line.invoice_detail_no) for line in each.lines),
-                        each.invoice_no,
-                    )
-                    for each in response.results
-                )
-            )
     posted = response.transactions if hasattr(response, "transactions") else (response.transaction,)
     if isinstance(response, ledger_pb2.CreateCreditMemoResponse):
         assert {each.source_no for each in posted} == {response.cm_no}
     return Reply(parts=(("", _numbers(posted), 0),))
+
+
+def _part(result: Any) -> tuple[str, tuple[tuple[int, int], ...], int]:
+    reason = _reason(result.error)
+    match result:
+        case invoice_pb2.InvoiceResult():
+            numbers = tuple((line.event_no, line.invoice_detail_no) for line in result.lines)
+            return reason, numbers, result.invoice_no
+        case statement_pb2.CloseStatementResult():
+            return reason, (), result.statement.statement_no
+    return reason, _numbers(result.transactions), 0
 
 
 def _numbers(posted: Sequence[Any]) -> tuple[tuple[int, int], ...]:
@@ -633,6 +655,12 @@ def _apply_credit(client_no: int, key: str, call: ApplyCredit) -> Any:
     )
 
 
+def _close(client_no: int, key: str, call: Close) -> Any:
+    return statement_pb2.CloseStatementsRequest(
+        client_no=client_no, request_id=key, acct_nos=call.accounts, period_end=_day(call.through)
+    )
+
+
 def _create_invoices(client_no: int, key: str, call: CreateInvoices) -> Any:
     return invoice_pb2.CreateInvoicesRequest(
         client_no=client_no, request_id=key, invoices=[_invoice(each) for each in call.invoices]
@@ -676,6 +704,7 @@ _REQUESTS: Final[dict[type, Callable[[int, str, Any], Any]]] = {
     Settle: _settle,
     VoidMemo: _void_memo,
     ApplyCredit: _apply_credit,
+    Close: _close,
     CreateInvoices: _create_invoices,
     VoidInvoice: _void_invoice,
 }
