@@ -135,7 +135,9 @@ class CreateAccountRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """The business date of the opening balance. Omitted: today (UTC)."""
+        """The business date of the opening balance, from 1900-01-01 to the end of the tenth year from now (DATE_INVALID).
+        Omitted: today (UTC).
+        """
 
     @_builtins.property
     def plan_instance_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

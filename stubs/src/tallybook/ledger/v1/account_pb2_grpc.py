@@ -136,8 +136,8 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatement(self, request, context):
-        """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
-        balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+        """Returns an account's statement for a period as the books are now: the opening balance, the transactions by effective
+        date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

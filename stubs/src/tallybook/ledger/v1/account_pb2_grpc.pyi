@@ -57,8 +57,8 @@ class AccountServiceStub:
     charges first.
     """
     GetStatement: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]
-    """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
-    balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+    """Returns an account's statement for a period as the books are now: the opening balance, the transactions by effective
+    date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
     """
 
 @_typing.type_check_only
@@ -90,8 +90,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     charges first.
     """
     GetStatement: _aio.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]  # type: ignore[assignment]
-    """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
-    balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+    """Returns an account's statement for a period as the books are now: the opening balance, the transactions by effective
+    date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -168,8 +168,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.GetStatementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.GetStatementResponse, _abc.Awaitable[_account_pb2.GetStatementResponse]]:
-        """Returns an account's statement for a period: the opening balance, the transactions by effective date, the closing
-        balance. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+        """Returns an account's statement for a period as the books are now: the opening balance, the transactions by effective
+        date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
