@@ -100,14 +100,16 @@ class CommitTail:
         followers = list(self._followers)
         try:
             glimpse = await self._read({follower.client_no for follower in followers})
+            has_news = self._order.take(glimpse)
         except Exception as failure:  # noqa: BLE001  # whatever it is, those who follow must know
             error = as_domain_error(failure)
             _log.warning("the commits can't be followed", cause=repr(failure))
+            # Nobody knows which database answers the next time.
+            self._order = SettledOrder()
             for follower in followers:
                 follower.failure = error
                 follower.told.set()
             return
-        has_news = self._order.take(glimpse)
         for follower in followers:
             if has_news or follower.last_event_no is None:
                 follower.told.set()

@@ -12,7 +12,6 @@ from ledger_service.account_reader import AccountReader
 from ledger_service.application_reader import ApplicationReader
 from ledger_service.authorisation import AUTHORISATION
 from ledger_service.chart import ChartOfAccounts
-from ledger_service.commit_tail import running_tail
 from ledger_service.invoice_reader import InvoiceReader
 from ledger_service.journal_export import JournalExporter
 from ledger_service.posting import running_poster
@@ -31,7 +30,7 @@ from ledger_service.statement_closing import StatementCloser
 from ledger_service.statement_reader import StatementReader
 from ledger_service.transaction_reader import TransactionReader
 from ledger_service.verification import LedgerVerifier
-from ledger_service.watching import TransactionWatcher
+from ledger_service.watching import running_watcher
 from service_kit.clock import SystemClock
 from service_kit.database import create_engine
 from service_kit.relay import running_relay
@@ -73,8 +72,8 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
     try:
         async with (
             running_relay(settings, engine) as relay,
-            running_tail(engine, settings.watch_poll_seconds) as tail,
-            running_poster(settings, clock, _both(relay.wake, tail.wake)) as poster,
+            running_watcher(settings) as watcher,
+            running_poster(settings, clock, _both(relay.wake, watcher.wake)) as poster,
         ):
             calls, invoices = PostingCalls(poster, clock), InvoiceReader(engine)
             yield Servicers(
@@ -86,7 +85,7 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
                     calls, StatementCloser(engine, clock, relay.wake), StatementReader(engine)
                 ),
                 verification=VerificationServicer(LedgerVerifier(engine)),
-                journal=JournalServicer(TransactionWatcher(engine, tail, settings), JournalExporter(engine)),
+                journal=JournalServicer(watcher, JournalExporter(engine)),
                 gl_accounts=GlAccountServicer(ChartOfAccounts(engine, clock, relay.wake)),
                 transaction_types=TransactionTypeServicer(),
             )
@@ -94,12 +93,12 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
         await engine.dispose()
 
 
-def _both(wake_relay: Callable[[], None], wake_tail: Callable[[], None]) -> Callable[[], None]:
+def _both(wake_relay: Callable[[], None], wake_watcher: Callable[[], None]) -> Callable[[], None]:
     """What the poster calls after each commit."""
 
     def wake() -> None:
         wake_relay()
-        wake_tail()
+        wake_watcher()
 
     return wake
 

@@ -6,28 +6,29 @@ one before. So a slow caller costs nothing but its place among the watches.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from sqlalchemy import AdaptedConnection, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ledger_service.commit_tail import CommitTail, Follower
+from ledger_service.commit_tail import CommitTail, Follower, running_tail
 from ledger_service.rules import refusals
 from ledger_service.rules.transactions import Transaction
 from ledger_service.settings import LedgerSettings
 from ledger_service.store_transactions import read_transactions
-from ledger_service.store_watch import WatchFilter, read_stretch
-from service_kit.database import raw_connection
+from ledger_service.store_watch import LOOK_UP_BY_INDEX, WatchFilter, read_stretch
+from service_kit.database import create_engine, raw_connection
 
 BEGINNING: Final = 0
 
 _RETRY_AFTER: Final = timedelta(seconds=5)
 # A statement looks at so many rows at most when a filter may leave out all of them.
 _ROWS_OF_A_STRETCH: Final = 5_000
-# However many watches catch up at once, all other reading goes on.
+# However many watches catch up at once.
 _READING_AT_ONCE: Final = 3
 
 
@@ -40,7 +41,7 @@ class WatchedPage:
 
 
 class TransactionWatcher:
-    """Serves watches, as many as the settings allow."""
+    """Serves watches, as many as the settings allow; made by `running_watcher`."""
 
     def __init__(self, engine: AsyncEngine, tail: CommitTail, settings: LedgerSettings) -> None:
         self._engine = engine
@@ -50,6 +51,10 @@ class TransactionWatcher:
         self._heartbeat_seconds = settings.watch_heartbeat_seconds
         self._callers: Counter[str] = Counter()
         self._reading = asyncio.Semaphore(_READING_AT_ONCE)
+
+    def wake(self) -> None:
+        """Look soon: a group was committed in this process."""
+        self._tail.wake()
 
     async def watch(
         self, wanted: WatchFilter, start: int | None, page_size: int, caller: str
@@ -117,3 +122,21 @@ class TransactionWatcher:
             self._callers[caller] -= 1
             if not self._callers[caller]:
                 del self._callers[caller]
+
+
+@asynccontextmanager
+async def running_watcher(settings: LedgerSettings) -> AsyncIterator[TransactionWatcher]:
+    """A watcher at work. Its connections, opened when somebody watches, are its own: so watches and all other
+    reading don't wait for each other, and the tail for neither.
+    """
+    engine = create_engine(settings, name="ledger watch", pool_size=_READING_AT_ONCE + 1)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: AdaptedConnection, _record: object) -> None:
+        connection.run_async(lambda driver: driver.execute(LOOK_UP_BY_INDEX))
+
+    try:
+        async with running_tail(engine, settings.watch_poll_seconds) as tail:
+            yield TransactionWatcher(engine, tail, settings)
+    finally:
+        await engine.dispose()

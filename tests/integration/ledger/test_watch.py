@@ -299,7 +299,7 @@ async def test_a_watch_whose_connections_are_cut_says_so_and_can_be_resumed(
             await admin.execute(
                 """
                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                 WHERE application_name = 'ledger' AND datname = current_database()
+                 WHERE application_name = 'ledger watch' AND datname = current_database()
                 """
             )
             start = {"cursor": watch.cursor}

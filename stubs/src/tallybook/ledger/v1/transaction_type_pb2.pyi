@@ -234,11 +234,11 @@ class TransactionTypeInfo(_message.Message):
     operation: _builtins.str
     """The operation that makes transactions of this type."""
     debit_gl_account: _builtins.str
-    """The general ledger account that is debited. For invoice lines: the default of the line type applies
-    instead, and this is empty.
+    """The general ledger account that is debited by default; GlAccountService says what a client is booked to. For
+    invoice lines: the default of the line type applies instead, and this is empty.
     """
     credit_gl_account: _builtins.str
-    """The general ledger account that is credited. Empty for invoice lines, as above."""
+    """The general ledger account that is credited by default. Empty for invoice lines, as above."""
     def __init__(
         self,
         *,
