@@ -31,7 +31,7 @@ NOW: Final = journal_pb2.WATCH_START_NOW
 # A watch that should hear of something, and does not, fails by this; nothing is measured with it.
 _PATIENCE_SECONDS: Final = 30.0
 # A watch that should hear of nothing is listened to for so long.
-_QUIET_SECONDS: Final = 0.6
+_QUIET_SECONDS: Final = 0.3
 _QUICK: Final = {"watch_poll_seconds": 0.02, "watch_heartbeat_seconds": 0.1}
 
 
