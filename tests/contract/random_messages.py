@@ -43,6 +43,8 @@ _NASTY_TEXTS: Final = (
 )  # fmt: skip
 _STRANGE_TEXTS: Final = ("\0", "a\0b", "\ufffe\x7f", "\u202e'\"\\")
 _REQUEST_IDS: Final = 60
+_USUAL: Final = 100_000
+_EXTREME: Final = 0.03
 _LONGEST_LIST: Final = 4
 _DEEPEST: Final = 6
 
@@ -58,7 +60,7 @@ class RandomMessages:
         """Remember the numbers and texts of an answer under the names of their fields."""
         for field, value in leaves(answer):
             if isinstance(value, int | str) and not isinstance(value, bool) and value:
-                known = self._known[field.name]
+                known = self._known[_kind_of(field)]
                 if value not in known[-50:]:
                     known.append(value)
 
@@ -169,15 +171,19 @@ class RandomMessages:
         return int(self._random.choice([number for number in numbers if number not in rules.enum.not_in]))
 
     def _integer(self, field: Field, rules: FieldRules) -> int:
-        known = self._known[field.name]
-        if field.name.endswith("_no") and known and self._random.random() < 0.9:
+        known = self._known[_kind_of(field)]
+        if _kind_of(field).endswith("_no") and known and self._random.random() < 0.9:
             return int(self._random.choice(known[-30:]))
-        lowest, highest = 0, 100_000
+        bounds = _INTEGERS[field.cpp_type]
+        lowest, highest = 0, _USUAL
         for kind in (rules.int32, rules.int64):
             if kind.HasField("gt"):
                 lowest = max(lowest, kind.gt + 1)
             if kind.HasField("lte"):
                 highest = min(highest, kind.lte)
+        if self._random.random() < _EXTREME:
+            # As far as the rules let it go: what they allow, the servicer has to bear.
+            return self._random.choice([lowest, bounds[1] if highest == _USUAL else highest])
         number = self._random.choice([lowest, 1, self._random.randint(lowest, highest), highest])
         return min(max(number, lowest), highest)
 
@@ -249,6 +255,14 @@ def _messages_in(message: Message) -> Iterator[Message]:
             for each in value if field.is_repeated else [value]:
                 yield each
                 yield from _messages_in(each)
+
+
+def _kind_of(field: Field) -> str:
+    """What a field tells of: a payment_event_no, as well as charge_event_nos, of an event_no."""
+    name: str = field.name
+    if not name.endswith(("_no", "_nos")):
+        return name
+    return "_".join(name.removesuffix("s").split("_")[-2:])
 
 
 def statuses_in(message: Message) -> Iterator[Any]:
