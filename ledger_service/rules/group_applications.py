@@ -167,6 +167,8 @@ def apply_group(
             _apply_drafts(each, accounts, one_sided, result)
         else:
             _apply_document(each, accounts, one_sided, result)
+    # In the order of their key, of which an index takes neighbours for a quarter less.
+    result.opened.sort()
     for (client_no, acct_no), items in accounts.items():
         result.applications += [NewApplication(client_no, acct_no, made) for made in items.made]
         result.changes += [ItemChange(client_no, acct_no, item) for item in items.changed()]
