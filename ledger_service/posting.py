@@ -1,12 +1,12 @@
 """The poster: the one path by which the books change.
 
-Whatever waits, one request or thousands, becomes a commit group. Its accounts are locked in order, what the
-rules need is read for all of it at once, every request is decided on its own, and what is accepted is written
-and committed in one go. So a single call costs a small part of a commit, and nobody waits longer than for the
-group before.
+Whatever waits, one request or thousands, becomes a commit group: what the rules need is read for all of it
+at once, every request is decided on its own, and what is accepted is written and committed in one go. So a
+single call costs a small part of a commit, and nobody waits longer than for the group before. How a group is
+posted is told in `group_posting`.
 
 A few groups are under way at once ("lanes"), each on a connection of its own: while the database works on
-one, the next is prepared. Lanes, and posters of other processes, meet only in the database: at the locks of
+one, the next is prepared. Lanes, and posters of other processes, meet only in the database: at the rows of
 accounts and at unique indexes. Who loses there starts again from the new state.
 """
 
@@ -22,32 +22,25 @@ from typing import Final
 import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
-from sqlalchemy import AdaptedConnection, event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from ledger_service import store_applications, store_books, store_groups
-from ledger_service.audit_events import events_of
-from ledger_service.group_decisions import Decided, GroupDecisions, Refusal, named_refusal
+from ledger_service.group_decisions import Decided, Refusal, named_refusal
+from ledger_service.group_posting import GroupPosting
 from ledger_service.requests import FirstAnswer, PostingRequest
 from ledger_service.rules import refusals
-from ledger_service.rules.books import Books
-from ledger_service.rules.commit_groups import CommitGroup, lay_out, numbers_needed
-from ledger_service.rules.group_applications import GroupApplications, apply_group, items_needed
-from ledger_service.rules.needs import Needs
 from ledger_service.settings import LedgerSettings
-from service_kit import outbox
+from ledger_service.store_books import LOOK_UP_BY_INDEX
 from service_kit.clock import Clock
-from service_kit.database import (
-    DatabaseUnavailableError,
-    RawConnection,
-    create_engine,
-    raw_connection,
-)
+from service_kit.database import DatabaseUnavailableError, RawConnection, open_connection
 from service_kit.errors import DomainError, ErrorKind, SharedReason
 from service_kit.failures import as_domain_error, is_database_unavailable
 
 _log = structlog.get_logger()
 
+# So many drafts are worth a group of their own while another is under way.
+_WORTH_ANOTHER_LANE: Final = 100
+_PATIENCE_SECONDS: Final = 0.025
+# Who lost a race has others beside it, and does not race with them for so many groups.
+_RACES_TO_AVOID: Final = 20
 _OVERLOADED_RETRY: Final = timedelta(milliseconds=500)
 # A lost race is won or lost for good the next time, but for races with yet others.
 _ATTEMPTS: Final = 5
@@ -101,7 +94,9 @@ class _Queue:
     size: int
     _waiting: deque[_Waiting] = field(default_factory=deque)
     _drafts: int = 0
-    _arrival: asyncio.Event = field(default_factory=asyncio.Event)
+    _lanes_at_work: int = 0
+    _worth_a_lane: asyncio.Event = field(default_factory=asyncio.Event)
+    _patience: asyncio.TimerHandle | None = None
 
     def put(self, waiting: _Waiting) -> None:
         """Add a request; OVERLOADED when too much waits. A request alone is taken whatever its size."""
@@ -109,13 +104,13 @@ class _Queue:
             raise refusals.overloaded(self._drafts, _OVERLOADED_RETRY)
         self._waiting.append(waiting)
         self._count(waiting.weight)
-        self._arrival.set()
+        self._call_a_lane()
 
     async def take(self, group_size: int) -> list[_Waiting]:
         """Wait for something, and take what waits, up to `group_size` drafts."""
         taken: list[_Waiting] = []
         while not taken:
-            await self._arrival.wait()
+            await self._worth_a_lane.wait()
             drafts = 0
             while self._waiting and drafts < group_size:
                 waiting = self._waiting.popleft()
@@ -124,9 +119,35 @@ class _Queue:
                 if not waiting.answer.done():
                     taken.append(waiting)
                     drafts += waiting.weight
-            if not self._waiting:
-                self._arrival.clear()
+            self._worth_a_lane.clear()
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._lanes_at_work += 1
+        self._call_a_lane()
         return taken
+
+    def done(self) -> None:
+        """Say that what was taken is posted."""
+        self._lanes_at_work -= 1
+        self._call_a_lane()
+
+    @property
+    def is_single(self) -> bool:
+        """Whether only one lane is at work."""
+        return self._lanes_at_work == 1
+
+    def _call_a_lane(self) -> None:
+        """A few requests wait for the group before, and share the next: to post them beside it would cost all
+        a second commit, and gain nobody time. Unless that group itself has to wait for somebody.
+        """
+        if not self._waiting:
+            return
+        if self._lanes_at_work == 0 or self._drafts >= _WORTH_ANOTHER_LANE:
+            self._worth_a_lane.set()
+        elif self._patience is None:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(_PATIENCE_SECONDS, self._worth_a_lane.set)
 
     def _count(self, drafts: int) -> None:
         self._drafts += drafts
@@ -136,26 +157,27 @@ class _Queue:
 class _LaneConnection:
     """The connection of a lane, which it keeps from group to group; opened when it is first needed."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._held: AsyncConnection | None = None
+    def __init__(self, settings: LedgerSettings) -> None:
+        self._settings = settings
+        self._held: RawConnection | None = None
 
     @asynccontextmanager
     async def trusted(self) -> AsyncIterator[RawConnection]:
         """The connection, which is given up when anything but a lost race happens on it."""
-        if self._held is None:
-            self._held = await self._engine.connect()
+        if self._held is None or self._held.is_closed():
+            self._held = await open_connection(self._settings, name="ledger poster")
+            await self._held.execute(LOOK_UP_BY_INDEX)
         try:
-            yield await raw_connection(self._held)
+            yield self._held
         except _LOST_RACE:
             raise
         except BaseException:
-            await self._held.invalidate()
-            await self.aclose()
+            self._held.terminate()
+            self._held = None
             raise
 
     async def aclose(self) -> None:
-        """Give the connection back."""
+        """Close it."""
         held, self._held = self._held, None
         if held is not None:
             await held.close()
@@ -164,14 +186,13 @@ class _LaneConnection:
 class Poster:
     """Posts requests in groups; made by `running_poster`."""
 
-    def __init__(
-        self, settings: LedgerSettings, engine: AsyncEngine, clock: Clock, wake_relay: Callable[[], None]
-    ) -> None:
+    def __init__(self, settings: LedgerSettings, clock: Clock, wake_relay: Callable[[], None]) -> None:
+        self._settings = settings
         self._group_size = settings.posting_group_size
         self._queue = _Queue(settings.posting_queue_size)
-        self._engine = engine
         self._clock = clock
         self._wake_relay = wake_relay
+        self._races_to_avoid = 0
 
     async def post(self, request: PostingRequest) -> bytes:
         """Post a request and return its answer, the first one when its key is known; DomainError when
@@ -185,7 +206,7 @@ class Poster:
 
     async def run_lane(self) -> None:
         """Post group after group, for ever."""
-        async with contextlib.aclosing(_LaneConnection(self._engine)) as lane:
+        async with contextlib.aclosing(_LaneConnection(self._settings)) as lane:
             while True:
                 group = await self._queue.take(self._group_size)
                 try:
@@ -194,11 +215,14 @@ class Poster:
                     for waiting in group:
                         waiting.fail(_stopping())
                     raise
+                finally:
+                    self._queue.done()
 
     async def _post(self, lane: _LaneConnection, group: Sequence[_Waiting]) -> None:
         """Post a group. When it fails for no reason that passes, its halves are posted apart: so one request
         that can't be posted never fails its neighbours.
         """
+        halves: list[Sequence[_Waiting]] = []
         try:
             results = await self._post_with_retries(lane, [waiting.request for waiting in group])
             for waiting, result in zip(group, results, strict=True):
@@ -207,18 +231,19 @@ class Poster:
             error = as_domain_error(failure)
             if len(group) > 1 and error.reason == SharedReason.INTERNAL:
                 middle = len(group) // 2
-                await self._post(lane, group[:middle])
-                await self._post(lane, group[middle:])
-                return
-            log = _log.exception if error.kind is ErrorKind.INTERNAL else _log.warning
-            log("a group was not posted", requests=len(group), cause=repr(failure))
-            for waiting in group:
-                waiting.fail(error)
+                halves = [group[:middle], group[middle:]]
+            else:
+                log = _log.exception if error.kind is ErrorKind.INTERNAL else _log.warning
+                log("a group was not posted", requests=len(group), cause=repr(failure))
+                for waiting in group:
+                    waiting.fail(error)
+        for half in halves:
+            await self._post(lane, half)
 
     async def _post_with_retries(
         self, lane: _LaneConnection, requests: Sequence[PostingRequest]
     ) -> Sequence[Decided | FirstAnswer | Refusal]:
-        """A group that loses a race, or its connection, is begun again.
+        """A group that loses a race, or its connection, is begun again, and then holds its accounts.
 
         Also when the connection broke during the commit and nobody knows whether it took place: the requests
         have keys, and what was committed under a key is answered, not posted again.
@@ -229,78 +254,39 @@ class Poster:
             try:
                 async with lane.trusted() as connection:
                     with _GROUP_SECONDS.time():
-                        return await self._post_once(connection, requests)
+                        return await self._post_once(connection, requests, may_race=attempt == 1)
             except _LOST_RACE as lost:
+                # Who raced without locks takes them now, and that at once.
                 cause: Exception = lost
+                self._races_to_avoid = _RACES_TO_AVOID
+                pause = _PAUSE_SECONDS * (attempt - 1)
             except Exception as failure:
                 if not _is_connection_lost(failure):
                     raise
                 cause = DatabaseUnavailableError(f"the connection was lost: {failure}")
                 cause.__cause__ = failure
+                pause = _PAUSE_SECONDS * attempt
             if attempt == _ATTEMPTS:
                 raise cause
             _RETRIES.labels(type(cause).__name__).inc()
-            await asyncio.sleep(_PAUSE_SECONDS * attempt)
+            await asyncio.sleep(pause)
 
     async def _post_once(
-        self, connection: RawConnection, requests: Sequence[PostingRequest]
+        self, connection: RawConnection, requests: Sequence[PostingRequest], *, may_race: bool
     ) -> Sequence[Decided | FirstAnswer | Refusal]:
-        books, needs = Books(), Needs()
-        for request in requests:
-            request.add_needs(needs)
-        await store_books.read_unchanging(connection, needs, books)
-        needs.add_what_is_bound(books)
-        async with connection.transaction():
-            if needs.accounts:
-                await store_books.lock_accounts(connection, needs, books)
-            await store_books.read_changing(connection, needs, books)
-            keys = [key for request in requests for key in request.all_keys()]
-            decisions = GroupDecisions(books, await store_groups.read_known_keys(connection, keys))
-            results = [decisions.decide(request) for request in requests]
-            if decisions.accepted:
-                await self._write(connection, decisions)
-        if decisions.accepted:
+        """Post a group: without locks where it is likely to succeed, and else holding its accounts."""
+        posting = GroupPosting(connection, requests, self._clock)
+        await posting.find_named()
+        if may_race and posting.is_small and self._queue.is_single and self._races_to_avoid == 0:
+            results = await posting.post_without_locks()
+        else:
+            self._races_to_avoid = max(0, self._races_to_avoid - 1)
+            results = await posting.post_holding()
+        if posting.posted is not None:
             self._wake_relay()
+            _GROUPS.inc()
+            _TRANSACTIONS.inc(len(posting.posted.transactions))
         return results
-
-    async def _write(self, connection: RawConnection, decisions: GroupDecisions) -> None:
-        accepted = decisions.accepted
-        numbers = await store_groups.reserve_numbers(connection, numbers_needed(accepted))
-        # Under the locks: so of one account, later numbers have later times.
-        group = lay_out(accepted, numbers, self._clock.now())
-        applied = await self._apply(connection, decisions, group)
-        writing = asyncio.create_task(_write_rows(connection, group, applied))
-        try:
-            # The answers are made while the database takes the rows.
-            await asyncio.sleep(0)
-            keys = [(*row, group.created_at) for row in decisions.key_rows()]
-            events = events_of(group, accepted)
-        finally:
-            await writing
-        await store_groups.write_keys(connection, keys)
-        await store_groups.settle(connection, group)
-        await outbox.append(connection, events)
-        _GROUPS.inc()
-        _TRANSACTIONS.inc(len(group.transactions))
-
-    async def _apply(
-        self, connection: RawConnection, decisions: GroupDecisions, group: CommitGroup
-    ) -> GroupApplications:
-        """Apply what the group posts (rule 8). Nothing is refused for it."""
-        balances = decisions.books.balances
-        before = {key: balances[key] - change for key, change in group.balance_changes.items()}
-        needed = items_needed(decisions.accepted, before)
-        items = await store_applications.read_items(connection, needed)
-        applied = apply_group(decisions.accepted, items, needed.one_sided)
-        if applied.applications:
-            count = {"application": len(applied.applications)}
-            applied.number((await store_groups.reserve_numbers(connection, count))["application"])
-        return applied
-
-
-async def _write_rows(connection: RawConnection, group: CommitGroup, applied: GroupApplications) -> None:
-    await store_groups.write_rows(connection, group)
-    await store_applications.write_applications(connection, applied, group.created_at)
 
 
 @asynccontextmanager
@@ -308,25 +294,16 @@ async def running_poster(
     settings: LedgerSettings, clock: Clock, wake_relay: Callable[[], None]
 ) -> AsyncIterator[Poster]:
     """A poster at work on as many lanes as the settings say."""
-    engine = create_engine(settings, name="ledger poster", pool_size=settings.posting_lanes)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: AdaptedConnection, _record: object) -> None:
-        connection.run_async(lambda driver: driver.execute(store_books.LOOK_UP_BY_INDEX))
-
+    poster = Poster(settings, clock, wake_relay)
+    lanes = [asyncio.create_task(poster.run_lane()) for _ in range(settings.posting_lanes)]
     try:
-        poster = Poster(settings, engine, clock, wake_relay)
-        lanes = [asyncio.create_task(poster.run_lane()) for _ in range(settings.posting_lanes)]
-        try:
-            yield poster
-        finally:
-            for lane in lanes:
-                lane.cancel()
-            for lane in lanes:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await lane
+        yield poster
     finally:
-        await engine.dispose()
+        for lane in lanes:
+            lane.cancel()
+        for lane in lanes:
+            with contextlib.suppress(asyncio.CancelledError):
+                await lane
 
 
 def _is_connection_lost(failure: Exception) -> bool:

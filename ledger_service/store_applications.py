@@ -13,10 +13,10 @@ from ledger_service.rules.applications import AccountItems, Application, Item, M
 from ledger_service.rules.books import AccountKey
 from ledger_service.rules.group_applications import GroupApplications, ItemChange, ItemsNeeded
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
-from ledger_service.store_groups import copy_rows
+from ledger_service.store_round_trips import Append, Change, Found, Question, Step
 from service_kit.database import RawConnection
 
-Row: TypeAlias = "asyncpg.Record"
+ItemsByAccount: TypeAlias = defaultdict[AccountKey, AccountItems]
 
 # --------------------------------------------------------------------- for a group, under its accounts' locks
 
@@ -135,28 +135,31 @@ _DELETE_ITEMS: Final = """
 """
 
 
-async def read_items(connection: RawConnection, needed: ItemsNeeded) -> dict[AccountKey, AccountItems]:
-    """The items that a group needs, by account; an account of which nothing is needed may be missing."""
-    accounts: defaultdict[AccountKey, AccountItems] = defaultdict(AccountItems)
+def open_items(needed: ItemsNeeded, accounts: ItemsByAccount) -> list[Question]:
+    """Enters the open items that a group needs, by account; an account of which nothing is needed may be
+    missing.
+    """
+    for account in needed.whole:
+        accounts[account]  # is made, so that what has nothing open is there as well
+
+    def take(rows: Found) -> None:
+        for row in rows:
+            client_no, acct_no, *facts = row
+            accounts[client_no, acct_no].add(_open_item(*facts))
+
+    questions = []
     if needed.fronts:
-        keys = sorted(needed.fronts)
-        columns = [[key[place] for key in keys] for place in range(3)]
-        for row in await connection.fetch(_FRONTS, *columns, [needed.fronts[key] for key in keys]):
-            accounts[row["client_no"], row["acct_no"]].add(_open_item(row))
+        fronts = [(*front, amount) for front, amount in needed.fronts.items()]
+        questions.append(Question(_FRONTS, _columns(fronts), take))
     if needed.whole:
-        for row in await connection.fetch(_WHOLE, *_columns(needed.whole)):
-            accounts[row["client_no"], row["acct_no"]].add(_open_item(row))
-        for account in needed.whole:
-            accounts[account]  # is made, so that what has nothing open is there as well
-    if needed.undone:
-        await _read_undone(connection, needed, accounts)
-    return dict(accounts)
+        questions.append(Question(_WHOLE, _columns(needed.whole), take))
+    return questions
 
 
-async def _read_undone(
-    connection: RawConnection, needed: ItemsNeeded, accounts: defaultdict[AccountKey, AccountItems]
-) -> None:
-    """The applications that may be taken back, and what is open again then."""
+async def read_undone(connection: RawConnection, needed: ItemsNeeded, accounts: ItemsByAccount) -> None:
+    """Enter the applications that may be taken back, and what is open again then."""
+    if not needed.undone:
+        return
     named = set(needed.undone)
     for row in await connection.fetch(_STANDING, *_columns(needed.undone)):
         client_no, credit_event_no, charge_event_no = (
@@ -182,20 +185,28 @@ async def _read_undone(
             items.add(_closed_item(row))
 
 
-def _open_item(row: Row) -> Item:
+def _open_item(
+    queue: int,
+    event_no: int,
+    code: int,
+    open_amount: int,
+    effective_date: date,
+    due_date: date,
+    invoice_no: int | None,
+) -> Item:
     return Item(
-        row["event_no"],
-        TRANSACTION_TYPES[row["transaction_type"]],
-        row["open_amount"],
-        row["effective_date"],
-        row["due_date"],
-        row["invoice_no"] or 0,
-        row["queue"] == Queue.HELD,
-        row["open_amount"],
+        event_no,
+        TRANSACTION_TYPES[code],
+        open_amount,
+        effective_date,
+        due_date,
+        invoice_no or 0,
+        queue == Queue.HELD,
+        open_amount,
     )
 
 
-def _closed_item(row: Row) -> Item:
+def _closed_item(row: asyncpg.Record) -> Item:
     return Item(
         row["event_no"],
         TRANSACTION_TYPES[row["transaction_type"]],
@@ -207,19 +218,8 @@ def _closed_item(row: Row) -> Item:
     )
 
 
-async def write_applications(
-    connection: RawConnection, applied: GroupApplications, created_at: datetime
-) -> None:
-    """Write the applications of a group, which have their numbers, and what is open now."""
-    await copy_rows(
-        connection,
-        tables.application,
-        [
-            _application_row(each.client_no, each.acct_no, each.application, created_at)
-            for each in applied.applications
-        ],
-    )
-    await copy_rows(connection, tables.application_instruction, applied.instructions)
+def applied_changes(applied: GroupApplications, created_at: datetime) -> list[Step]:
+    """The applications of a group, which have their numbers, and what is open now."""
     opened: list[tuple[Any, ...]] = list(applied.opened)
     changed, closed = [], []
     for change in applied.changes:
@@ -230,11 +230,20 @@ async def write_applications(
             changed.append((*_item_key(change), item.open_amount, item.due_date))
         else:
             closed.append(_item_key(change))
-    await copy_rows(connection, tables.open_item, opened)
+    made = [
+        _application_row(each.client_no, each.acct_no, each.application, created_at)
+        for each in applied.applications
+    ]
+    steps: list[Step] = [
+        Append(tables.application, made),
+        Append(tables.application_instruction, applied.instructions),
+        Append(tables.open_item, opened),
+    ]
     if changed:
-        await connection.execute(_UPDATE_ITEMS, *_columns(changed))
+        steps.append(Change(_UPDATE_ITEMS, _columns(changed)))
     if closed:
-        await connection.execute(_DELETE_ITEMS, *_columns(closed))
+        steps.append(Change(_DELETE_ITEMS, _columns(closed)))
+    return steps
 
 
 def _application_row(
@@ -324,9 +333,8 @@ async def list_open_items(
     connection: RawConnection, client_no: int, acct_no: int, *, after: ItemKey, limit: int
 ) -> list[Item]:
     """The first open items of an account after one of them: charges, credits, then credits that are held."""
-    return [
-        _open_item(row) for row in await connection.fetch(_ITEMS_AFTER, client_no, acct_no, *after, limit)
-    ]
+    rows = await connection.fetch(_ITEMS_AFTER, client_no, acct_no, *after, limit)
+    return [_open_item(*facts) for _, _, *facts in rows]
 
 
 async def list_applications(

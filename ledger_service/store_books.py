@@ -1,16 +1,18 @@
-"""Reads the books for a commit group: each statement for the whole group, and only those that it needs.
+"""Reads the books for a commit group: each question for the whole group, and only those that it needs.
 
-What never changes is read before the accounts are locked, what may change after. Whoever writes anything
-about an account holds its row in account_balance first, so what is read under the locks stays true until
-the commit. The locks are taken in the order of their keys, so that two groups never wait for each other.
+What never changes is read first. What may change is read after the accounts are locked, in the order of their
+keys, so that two groups never wait for each other. Or it is read without locks, of one state of the database
+and with the version that the row of each account has there. `group_posting` tells why both are right.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 
-from ledger_service.rules.books import Account, Books, InvoiceFacts, Period, Taking
+from ledger_service.rules.books import Account, AccountKey, Books, InvoiceFacts, Period, Taking
 from ledger_service.rules.needs import Needs
 from ledger_service.rules.transactions import Transaction
+from ledger_service.store_round_trips import Found, Question
 from ledger_service.store_transactions import read_transactions
 from service_kit.database import RawConnection
 
@@ -23,6 +25,9 @@ LOOK_UP_BY_INDEX: Final = """
     SET enable_mergejoin = off;
     SET plan_cache_mode = force_generic_plan
 """
+
+Versions: TypeAlias = dict[AccountKey, str]
+"""By account: the transaction that last changed its row in account_balance (the row's xmin)."""
 
 # --------------------------------------------------------------------------------------- what never changes
 
@@ -123,18 +128,23 @@ async def _read_companions(connection: RawConnection, bound: list[Transaction], 
         )
 
 
-# ------------------------------------------------------------------------------------------------ the locks
+# ----------------------------------------------------------------------------------------------- the accounts
 
-_LOCK_ACCOUNTS: Final = """
+_ACCOUNTS: Final = """
     SELECT balance.client_no,
            balance.acct_no,
            balance.balance,
            balance.last_event_no,
+           balance.xmin::text AS version,
            account.currency_code,
            account.payment_term_days
       FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
       JOIN account_balance AS balance USING (client_no, acct_no)
       JOIN account USING (client_no, acct_no)
+"""
+
+_LOCK_ACCOUNTS: Final = f"""
+    {_ACCOUNTS}
      ORDER BY balance.client_no, balance.acct_no
        FOR NO KEY UPDATE OF balance
 """
@@ -142,9 +152,22 @@ _LOCK_ACCOUNTS: Final = """
 
 async def lock_accounts(connection: RawConnection, needs: Needs, books: Books) -> None:
     """Lock the accounts, in order, until the end of the transaction; and read them."""
-    rows = await connection.fetch(_LOCK_ACCOUNTS, *_columns(needs.accounts, 2))
-    for client_no, acct_no, balance, last_event_no, currency, payment_term_days in rows:
+    if needs.accounts:
+        rows = await connection.fetch(_LOCK_ACCOUNTS, *_columns(needs.accounts, 2))
+        _take_accounts(books, {}, rows)
+
+
+def accounts_as_they_are(needs: Needs, books: Books, versions: Versions) -> list[Question]:
+    """The accounts without locks, and the version that each has now."""
+    if not needs.accounts:
+        return []
+    return [Question(_ACCOUNTS, _columns(needs.accounts, 2), partial(_take_accounts, books, versions))]
+
+
+def _take_accounts(books: Books, versions: Versions, rows: Found) -> None:
+    for client_no, acct_no, balance, last_event_no, version, currency, payment_term_days in rows:
         key = (client_no, acct_no)
+        versions[key] = version
         books.accounts[key] = Account(currency, payment_term_days)
         books.balances[key] = balance
         if last_event_no:
@@ -249,71 +272,76 @@ _PLAN_INSTANCE_COUNTS: Final = """
 """
 
 
-async def read_changing(connection: RawConnection, needs: Needs, books: Books) -> None:
-    """Read, under the locks, all else that the rules ask for."""
+def changing(needs: Needs, books: Books) -> list[Question]:
+    """All else that the rules ask for, to be asked under the locks."""
+    questions = []
     if needs.plan_instances:
-        for row in await connection.fetch(_PLAN_INSTANCES, *_columns(needs.plan_instances, 2)):
-            client_no, plan_instance_no, acct_no, balance = row
-            books.plan_instances[client_no, plan_instance_no] = acct_no
-            books.plan_balances[client_no, plan_instance_no] = balance
+        take = partial(_take_plan_instances, books)
+        questions.append(Question(_PLAN_INSTANCES, _columns(needs.plan_instances, 2), take))
     if books.transactions:
-        await _read_voids_and_takings(connection, books)
+        keys = _columns(books.transactions, 2)
+        questions.append(Question(_VOIDS, keys, partial(_take_voids, books)))
+        questions.append(Question(_TAKINGS, keys, partial(_take_takings, books.taken, books)))
     if needs.invoices:
-        await _read_invoice_states(connection, needs, books)
+        keys = _columns(needs.invoices, 2)
+        questions.append(Question(_VOIDED_INVOICES, keys, partial(_take_voided_invoices, books)))
+        questions.append(Question(_WRITE_OFFS, keys, partial(_take_takings, books.written_off, books)))
     if needs.periods:
-        await _read_periods(connection, needs, books)
+        questions.append(Question(_PERIODS, _columns(needs.periods, 5), partial(_take_periods, books)))
     if needs.extended_accounts:
         keys = _columns(needs.extended_accounts, 2)
-        for client_no, acct_no, count in await connection.fetch(_PLAN_INSTANCE_COUNTS, *keys):
-            books.plan_instance_counts[client_no, acct_no] = count
-    await _read_taken_names(connection, needs, books)
+        take = partial(_take_names, books.plan_instance_counts)
+        questions.append(Question(_PLAN_INSTANCE_COUNTS, keys, take))
+    return questions + _taken_names(needs, books)
 
 
-async def _read_taken_names(connection: RawConnection, needs: Needs, books: Books) -> None:
-    if needs.reference_codes:
-        for row in await connection.fetch(_REFERENCE_CODES, *_columns(needs.reference_codes, 3)):
-            client_no, acct_no, reference_code, event_no = row
-            books.reference_codes[client_no, acct_no, reference_code] = event_no
-    if needs.gateway_references:
-        for row in await connection.fetch(_GATEWAY_REFERENCES, *_columns(needs.gateway_references, 2)):
-            client_no, gateway_reference, event_no = row
-            books.gateway_references[client_no, gateway_reference] = event_no
-    if needs.external_ids:
-        for row in await connection.fetch(_EXTERNAL_IDS, *_columns(needs.external_ids, 2)):
-            client_no, external_id, acct_no = row
-            books.external_ids[client_no, external_id] = acct_no
+def _taken_names(needs: Needs, books: Books) -> list[Question]:
+    return [
+        Question(statement, _columns(names, width), partial(_take_names, found))
+        for statement, names, width, found in (
+            (_REFERENCE_CODES, needs.reference_codes, 3, books.reference_codes),
+            (_GATEWAY_REFERENCES, needs.gateway_references, 2, books.gateway_references),
+            (_EXTERNAL_IDS, needs.external_ids, 2, books.external_ids),
+        )
+        if names
+    ]
 
 
-async def _read_voids_and_takings(connection: RawConnection, books: Books) -> None:
-    keys = _columns(books.transactions, 2)
-    for client_no, event_no, void_no in await connection.fetch(_VOIDS, *keys):
+def _take_names(found: dict[Any, int], rows: Found) -> None:
+    for *name, number in rows:
+        found[tuple(name)] = number
+
+
+def _take_plan_instances(books: Books, rows: Found) -> None:
+    for client_no, plan_instance_no, acct_no, balance in rows:
+        books.plan_instances[client_no, plan_instance_no] = acct_no
+        books.plan_balances[client_no, plan_instance_no] = balance
+
+
+def _take_voids(books: Books, rows: Found) -> None:
+    for client_no, event_no, void_no in rows:
         books.voided[client_no, event_no] = void_no
-    for row in await connection.fetch(_TAKINGS, *keys):
-        client_no, event_no = row["client_no"], row["related_event_no"]
-        books.taken[client_no, event_no] = (*books.taken.get((client_no, event_no), ()), _taking(row, books))
 
 
-async def _read_invoice_states(connection: RawConnection, needs: Needs, books: Books) -> None:
-    keys = _columns(needs.invoices, 2)
-    for client_no, invoice_no in await connection.fetch(_VOIDED_INVOICES, *keys):
+def _take_takings(taken: dict[tuple[int, int], tuple[Taking, ...]], books: Books, rows: Found) -> None:
+    """What was taken, by what it was taken from: a transaction or an invoice."""
+    for client_no, number, event_no, code, amount, void_no in rows:
+        key = (client_no, number)
+        taken[key] = (*taken.get(key, ()), Taking(event_no, code, amount))
+        if void_no is not None:
+            books.voided[client_no, event_no] = void_no
+
+
+def _take_voided_invoices(books: Books, rows: Found) -> None:
+    for client_no, invoice_no in rows:
         books.voided_invoices[client_no, invoice_no] = True
-    for row in await connection.fetch(_WRITE_OFFS, *keys):
-        key = row["client_no"], row["invoice_no"]
-        books.written_off[key] = (*books.written_off.get(key, ()), _taking(row, books))
 
 
-async def _read_periods(connection: RawConnection, needs: Needs, books: Books) -> None:
-    for row in await connection.fetch(_PERIODS, *_columns(needs.periods, 5)):
-        client_no, acct_no, plan_instance_no, start, end, issue, invoice_no, voided = row
+def _take_periods(books: Books, rows: Found) -> None:
+    for client_no, acct_no, plan_instance_no, start, end, issue, invoice_no, voided in rows:
         books.periods[client_no, acct_no, plan_instance_no, start, end] = Period(issue, invoice_no)
         if voided:
             books.voided_invoices[client_no, invoice_no] = True
-
-
-def _taking(row: Any, books: Books) -> Taking:
-    if row["void_no"] is not None:
-        books.voided[row["client_no"], row["event_no"]] = row["void_no"]
-    return Taking(row["event_no"], row["transaction_type"], row["amount"])
 
 
 def _columns(keys: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -1,13 +1,24 @@
-"""Writes a commit group: COPY for what is appended, one statement for each kind of balance."""
+"""What a commit group asks for and writes besides the books: request keys, numbers, rows, and balances."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
-
-from sqlalchemy import Table
+from functools import partial
+from typing import Any, Final
 
 from ledger_service import tables
 from ledger_service.requests import FirstAnswer, RequestKey
-from ledger_service.rules.commit_groups import CommitGroup, Row
+from ledger_service.rules.commit_groups import CommitGroup
+from ledger_service.store_books import Versions
+from ledger_service.store_round_trips import (
+    Append,
+    Change,
+    Condition,
+    Found,
+    Question,
+    Row,
+    Step,
+    ask,
+    write,
+)
 from service_kit.database import RawConnection
 
 _KNOWN_KEYS: Final = """
@@ -16,118 +27,173 @@ _KNOWN_KEYS: Final = """
       JOIN request_key USING (client_no, scope, request_id)
 """
 
-_RESERVE: Final = "SELECT reserve_numbers($1::text[], $2::bigint[])"
+_RESERVE: Final = "SELECT unnest(reserve_numbers($1::text[], $2::bigint[]))"
+_NEXT: Final = "SELECT unnest(next_numbers($1::text[]))"
+_RESERVE_EXACTLY: Final = "reserve_exactly($1::text[], $2::bigint[], $3::bigint[])"
 
-# The mark of the group, its parts, and the balances: small things, and each would be a round trip of its own.
 # The balances are locked already, so the order in which they are updated does not matter.
-_SETTLE: Final = """
-    WITH mark AS (
-        INSERT INTO commit_group (group_no, first_event_no, last_event_no, transactions, digest, committed_at)
-        VALUES ($1, $2, $3, $4, $5, $6)
-    ), parts AS (
-        INSERT INTO commit_group_part
-               (client_no, group_no, first_event_no, last_event_no, transactions, digest)
-        SELECT client_no, $1, first_event_no, last_event_no, transactions, digest
-          FROM unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::integer[], $11::bytea[])
-               AS part (client_no, first_event_no, last_event_no, transactions, digest)
-    ), plan_balances AS (
-        UPDATE plan_instance_balance AS balance
-           SET balance = balance.balance + change.amount
-          FROM unnest($12::bigint[], $13::bigint[], $14::bigint[])
-               AS change (client_no, plan_instance_no, amount)
-         WHERE balance.client_no = change.client_no
-           AND balance.plan_instance_no = change.plan_instance_no
-    )
+_CHANGE_BALANCES: Final = """
     UPDATE account_balance AS balance
        SET balance = balance.balance + change.amount,
-           last_event_no = change.last_event_no,
+           last_event_no = greatest(balance.last_event_no, change.last_event_no),
            last_effective_date = greatest(balance.last_effective_date, change.last_effective_date)
-      FROM unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::date[])
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[])
            AS change (client_no, acct_no, amount, last_event_no, last_effective_date)
      WHERE balance.client_no = change.client_no
        AND balance.acct_no = change.acct_no
 """
+
+# Without locks: only where an account is still as it was read. Whoever is changing it now is waited for.
+_CHANGE_BALANCES_AS_READ: Final = """
+    UPDATE account_balance AS balance
+       SET balance = balance.balance + change.amount,
+           last_event_no = greatest(balance.last_event_no, change.last_event_no),
+           last_effective_date = greatest(balance.last_effective_date, change.last_effective_date)
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::text[])
+           AS change (client_no, acct_no, amount, last_event_no, last_effective_date, version)
+     WHERE balance.client_no = change.client_no
+       AND balance.acct_no = change.acct_no
+       AND balance.xmin = change.version::xid
+    RETURNING balance.acct_no
+"""
+
+_CHANGE_PLAN_BALANCES: Final = """
+    UPDATE plan_instance_balance AS balance
+       SET balance = balance.balance + change.amount
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+           AS change (client_no, plan_instance_no, amount)
+     WHERE balance.client_no = change.client_no
+       AND balance.plan_instance_no = change.plan_instance_no
+"""
+
+
+def known_keys(keys: Iterable[RequestKey], known: dict[RequestKey, FirstAnswer]) -> Question:
+    """Enters in `known` the first answers to those of the keys that were used before."""
+
+    def take(rows: Found) -> None:
+        for client_no, scope, request_id, fingerprint, answer in rows:
+            known[client_no, scope, request_id] = FirstAnswer(fingerprint, answer)
+
+    return Question(_KNOWN_KEYS, list(zip(*keys, strict=True)), take)
 
 
 async def read_known_keys(
     connection: RawConnection, keys: Iterable[RequestKey]
 ) -> dict[RequestKey, FirstAnswer]:
     """The first answers to those of the keys that were used before."""
-    wanted = list(keys)
-    rows = await connection.fetch(_KNOWN_KEYS, *([key[place] for key in wanted] for place in range(3)))
-    return {
-        (client_no, scope, request_id): FirstAnswer(fingerprint, answer)
-        for client_no, scope, request_id, fingerprint, answer in rows
-    }
+    known: dict[RequestKey, FirstAnswer] = {}
+    await ask(connection, [known_keys(keys, known)])
+    return known
 
 
 async def reserve_numbers(connection: RawConnection, needed: Mapping[str, int]) -> dict[str, int]:
-    """The first number of a contiguous block of each kind.
+    """The first number of a contiguous block of each kind; see `reserved_numbers`."""
+    first_numbers: dict[str, int] = {}
+    await ask(connection, [reserved_numbers(needed, first_numbers)])
+    return first_numbers
+
+
+def reserved_numbers(needed: Mapping[str, int], first_numbers: dict[str, int]) -> Question:
+    """Enters the first number of a contiguous block of each kind.
 
     Reserve while the accounts are locked: so the numbers of an account grow in the order of its commits. A
     block whose transaction is rolled back is never used.
     """
     names = list(needed)
-    firsts = await connection.fetchval(_RESERVE, names, list(needed.values()))
-    return dict(zip(names, firsts, strict=True))
+    return Question(_RESERVE, [names, list(needed.values())], partial(_take_numbers, names, first_numbers))
 
 
-async def write_rows(connection: RawConnection, group: CommitGroup) -> None:
-    """Write what the group appends."""
-    await copy_rows(connection, tables.account, group.accounts)
-    await copy_rows(connection, tables.account_balance, group.account_balances)
-    await copy_rows(connection, tables.plan_instance, group.plan_instances)
-    await copy_rows(connection, tables.plan_instance_balance, group.plan_instance_balances)
-    await copy_rows(connection, tables.acct_transaction, group.transactions)
-    for name in sorted(group.source_rows):
-        await copy_rows(connection, tables.SOURCE_TABLES[name], group.source_rows[name])
-    await copy_rows(connection, tables.invoice, group.invoices)
-    await copy_rows(connection, tables.invoice_void, group.invoice_voids)
-    await copy_rows(connection, tables.invoice_due_date, group.due_dates)
+def next_numbers(kinds: Iterable[str], first_numbers: dict[str, int]) -> Question:
+    """Enters the next number of each kind, without taking it; see `taken`."""
+    names = list(kinds)
+    return Question(_NEXT, [names], partial(_take_numbers, names, first_numbers))
 
 
-async def write_keys(connection: RawConnection, keys: Sequence[Row]) -> None:
-    """Write the request keys that the group answers.
+def _take_numbers(names: Sequence[str], first_numbers: dict[str, int], rows: Found) -> None:
+    first_numbers.update(zip(names, (first for (first,) in rows), strict=True))
+
+
+def taken(needed: Mapping[str, int], first_numbers: Mapping[str, int]) -> Condition:
+    """That the numbers are still to be had, and are taken. SerializationError when somebody else has them."""
+    firsts = [first_numbers[name] for name in needed]
+    return Condition(_RESERVE_EXACTLY, [list(needed), list(needed.values()), firsts])
+
+
+def appended(group: CommitGroup) -> list[Step]:
+    """What the group appends to the books."""
+    return [
+        Append(tables.account, group.accounts),
+        Append(tables.account_balance, group.account_balances),
+        Append(tables.plan_instance, group.plan_instances),
+        Append(tables.plan_instance_balance, group.plan_instance_balances),
+        Append(tables.acct_transaction, group.transactions),
+        *(Append(tables.SOURCE_TABLES[name], group.source_rows[name]) for name in sorted(group.source_rows)),
+        Append(tables.invoice, group.invoices),
+        Append(tables.invoice_void, group.invoice_voids),
+        Append(tables.invoice_due_date, group.due_dates),
+    ]
+
+
+def answered(keys: Iterable[Row]) -> Step:
+    """The request keys that the group answers.
 
     In the order of the keys: two groups that have two keys in common wait for each other at most once.
     """
-    await copy_rows(connection, tables.request_key, sorted(keys, key=lambda row: row[:3]))
+    return Append(tables.request_key, sorted(keys, key=lambda row: row[:3]))
 
 
-async def settle(connection: RawConnection, group: CommitGroup) -> None:
-    """Write the mark of the group, with its digest, and what its transactions do to the balances."""
+async def write_keys(connection: RawConnection, keys: Iterable[Row]) -> None:
+    """Write request keys; see `answered`."""
+    await write(connection, [answered(keys)])
+
+
+def marked(group: CommitGroup) -> list[Step]:
+    """The mark of the group, with its digest, and those of its parts."""
     if not group.transactions:
-        return
-    await connection.execute(
-        _SETTLE,
-        group.group_no,
-        group.first_event_no,
-        group.last_event_no,
-        len(group.transactions),
-        group.digest,
-        group.created_at,
-        [part.client_no for part in group.parts],
-        [part.first_event_no for part in group.parts],
-        [part.last_event_no for part in group.parts],
-        [part.transactions for part in group.parts],
-        [part.digest for part in group.parts],
-        [client_no for client_no, _ in group.plan_balance_changes],
-        [plan_instance_no for _, plan_instance_no in group.plan_balance_changes],
-        list(group.plan_balance_changes.values()),
-        [client_no for client_no, _ in group.balance_changes],
-        [acct_no for _, acct_no in group.balance_changes],
-        list(group.balance_changes.values()),
-        [group.last_events[account] for account in group.balance_changes],
-        [group.last_dates[account] for account in group.balance_changes],
-    )
+        return []
+    first, last, count = group.first_event_no, group.last_event_no, len(group.transactions)
+    mark = (group.group_no, first, last, count, group.digest, group.created_at)
+    parts = [
+        (
+            part.client_no,
+            group.group_no,
+            part.first_event_no,
+            part.last_event_no,
+            part.transactions,
+            part.digest,
+        )
+        for part in group.parts
+    ]
+    return [Append(tables.commit_group, [mark]), Append(tables.commit_group_part, parts)]
 
 
-async def copy_rows(connection: RawConnection, table: Table, rows: Sequence[Row]) -> None:
-    """Append rows, which have the columns of the table in their order."""
-    if rows:
-        await connection.copy_records_to_table(table.name, records=rows, columns=_COLUMNS[table.name])
-
-
-_COLUMNS: Final = {
-    table.name: [column.name for column in table.columns] for table in tables.metadata.sorted_tables
-}
+def settled(group: CommitGroup, versions: Versions | None) -> list[Step]:
+    """What the group does to the balances. versions: of the accounts as they were read, where they are not
+    locked; the group is only written if they have not changed since.
+    """
+    # In the order in which others lock them.
+    accounts = sorted(group.balance_changes)
+    columns: list[Sequence[Any]] = [
+        [client_no for client_no, _ in accounts],
+        [acct_no for _, acct_no in accounts],
+        [group.balance_changes[account] for account in accounts],
+        [group.last_events.get(account, 0) for account in accounts],
+        [group.last_dates.get(account) for account in accounts],
+    ]
+    if versions is None:
+        change = Change(_CHANGE_BALANCES, columns)
+    else:
+        columns.append([versions[account] for account in accounts])
+        change = Change(_CHANGE_BALANCES_AS_READ, columns, all_or_nothing=True)
+    plan_instances = sorted(group.plan_balance_changes)
+    return [
+        change,
+        Change(
+            _CHANGE_PLAN_BALANCES,
+            [
+                [client_no for client_no, _ in plan_instances],
+                [plan_instance_no for _, plan_instance_no in plan_instances],
+                [group.plan_balance_changes[each] for each in plan_instances],
+            ],
+        ),
+    ]

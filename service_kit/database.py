@@ -78,6 +78,11 @@ async def create_pool(settings: ServiceSettings, *, name: str, size: int | None 
     return await asyncpg.create_pool(min_size=0, max_size=size, connect=connect)
 
 
+async def open_connection(settings: ServiceSettings, *, name: str) -> RawConnection:
+    """One plain asyncpg connection with the same limits, for who keeps it; DatabaseUnavailableError."""
+    return await _connect(connect_arguments(settings.database_url, name, settings.statement_timeout_seconds))
+
+
 def connect_arguments(
     database_url: str, name: str, statement_timeout_seconds: float = 30.0
 ) -> Mapping[str, Any]:

@@ -27,8 +27,9 @@ from service_kit.database import RawConnection, raw_connection
 
 OUTBOX_TABLE: Final = "audit_outbox"
 
-# In the order of the arrays, and so numbered: the relay sends in the order of the numbers.
-_INSERT: Final = f"""
+# In the order of the arrays, and so numbered: the relay sends in the order of the numbers. Who writes more in
+# the same statement takes it and `columns_of`, all others `append`.
+INSERT_EVENTS: Final = f"""
     INSERT INTO {OUTBOX_TABLE} (event_id, payload)
     SELECT event_id, payload
     FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS event (event_id, payload, place)
@@ -83,4 +84,9 @@ async def append(connection: "AsyncConnection | RawConnection", events: Sequence
         return
     driver = await raw_connection(connection) if isinstance(connection, AsyncConnection) else connection
     assert driver.is_in_transaction(), "an event is stored in the transaction of its change"
-    await driver.execute(_INSERT, [event.event_id for event in events], [event.payload for event in events])
+    await driver.execute(INSERT_EVENTS, *columns_of(events))
+
+
+def columns_of(events: Sequence[OutboxEvent]) -> tuple[list[UUID], list[bytes]]:
+    """The parameters of INSERT_EVENTS."""
+    return [event.event_id for event in events], [event.payload for event in events]

@@ -17,6 +17,7 @@ from ledger_service.rules.digests import TransactionRow, group_digest, part_dige
 from ledger_service.rules.plain_drafts import OfType, PlainDrafts
 from ledger_service.rules.postings import (
     AccountOpening,
+    CreditApplication,
     Decision,
     NewInvoice,
     PlanInstanceOpening,
@@ -230,11 +231,20 @@ class _Layout:
             if each.decision.postings:
                 self._add(each)
                 names.add(each.actor)
+            self._touch(each.decision.application, each.decision.opening)
         rows = group.transactions[before:]
         if rows:
             actors = tuple(sorted(names))
             first, last = rows[0][1], rows[-1][1]
             group.parts.append(Part(client_no, first, last, len(rows), part_digest(rows), actors))
+
+    def _touch(self, *orders: CreditApplication | AccountOpening | PlanInstanceOpening | None) -> None:
+        """What is decided by the state of an account changes the account's row, also where it posts nothing:
+        so nobody decides by the old state any more.
+        """
+        for order in orders:
+            if isinstance(order, CreditApplication | PlanInstanceOpening):
+                self.group.balance_changes.setdefault((order.client_no, order.acct_no), 0)
 
     def _add(self, accepted: Accepted) -> None:
         """The transactions of a document and their source rows."""

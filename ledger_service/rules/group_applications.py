@@ -26,6 +26,9 @@ from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import WriteOff
 from ledger_service.rules.transaction_types import CHARGE, CREDIT
 
+APPLICATION: Final = "application"
+"""The kind of the numbers of applications."""
+
 
 @dataclass(slots=True)
 class ItemsNeeded:
@@ -44,7 +47,7 @@ class ItemsNeeded:
     one_sided: set[AccountKey] = field(default_factory=set)
 
 
-_WAITING_FOR: Final = {CHARGE: Queue.CREDIT, CREDIT: Queue.CHARGE}
+WAITING_FOR: Final = {CHARGE: Queue.CREDIT, CREDIT: Queue.CHARGE}
 
 
 def items_needed(accepted: Iterable[Posted], balances: Mapping[AccountKey, int]) -> ItemsNeeded:
@@ -105,7 +108,7 @@ class _Survey:
                 one_sided.add(account)
             # While a credit waits no charge does, so the balance is below zero.
             if effect == CREDIT or balances[account] < 0:
-                fronts[client_no, acct_no, _WAITING_FOR[effect]] = amount
+                fronts[client_no, acct_no, WAITING_FOR[effect]] = amount
         return ItemsNeeded(fronts, self.whole, self.undone, one_sided)
 
 

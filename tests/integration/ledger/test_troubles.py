@@ -79,8 +79,10 @@ async def test_a_commit_whose_acknowledgement_is_lost_is_answered_and_not_repeat
     post_once = Poster._post_once
     lost: list[bool] = []
 
-    async def post_and_lose(self: Poster, connection: Any, requests: Sequence[PostingRequest]) -> Any:
-        results = await post_once(self, connection, requests)
+    async def post_and_lose(
+        self: Poster, connection: Any, requests: Sequence[PostingRequest], **how: Any
+    ) -> Any:
+        results = await post_once(self, connection, requests, **how)
         if not lost:
             lost.append(True)
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
@@ -97,14 +99,14 @@ async def test_a_request_that_can_not_be_written_does_not_fail_its_neighbours(
     ledger: Ledger, database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acct = await ledger.account()
-    write_keys = store_groups.write_keys
+    answered = store_groups.answered
 
-    async def write_or_fail(connection: Any, keys: Sequence[tuple[Any, ...]]) -> None:
+    def answered_or_fail(keys: Sequence[tuple[Any, ...]]) -> Any:
         if any(row[2] == "poison" for row in keys):
             raise ValueError("nobody foresaw this")
-        await write_keys(connection, keys)
+        return answered(keys)
 
-    monkeypatch.setattr(store_groups, "write_keys", write_or_fail)
+    monkeypatch.setattr(store_groups, "answered", answered_or_fail)
     async with locked(database, acct):
         # Both lanes wait for the account, and behind them a group gathers.
         first = [asyncio.create_task(ledger.post(check(acct, 1))) for _ in range(2)]

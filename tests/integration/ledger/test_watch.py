@@ -10,7 +10,7 @@ import asyncpg
 import grpc
 import pytest
 
-from ledger_service import store_groups
+from ledger_service.group_posting import GroupPosting
 from ledger_service.service import LEDGER
 from ledger_service.settings import LedgerSettings
 from service_kit.server import running_server
@@ -84,15 +84,17 @@ class Watch:
 async def held_commits(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator["HeldCommits"]:
     """Groups with a transaction whose comment is "wait" stop before their commit until they are let go."""
     held = HeldCommits()
-    settle = store_groups.settle
+    write = GroupPosting._write
 
-    async def settle_later(connection: Any, group: Any) -> None:
-        await settle(connection, group)
+    async def write_and_wait(posting: GroupPosting, decisions: Any, group: Any, rows: Any) -> None:
+        await write(posting, decisions, group, rows)
         if any(row[-1] == "wait" for row in group.transactions):
             held.reached.set()
             await held.let_go.wait()
 
-    monkeypatch.setattr(store_groups, "settle", settle_later)
+    monkeypatch.setattr(GroupPosting, "_write", write_and_wait)
+    # Without locks, nothing can happen between writing and committing.
+    monkeypatch.setattr(GroupPosting, "post_without_locks", GroupPosting.post_holding)
     try:
         yield held
     finally:
@@ -182,13 +184,13 @@ async def test_two_posters_with_slow_commits_and_a_watch_that_comes_back_all_the
     serve: Serve, sql: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(20261122)
-    settle = store_groups.settle
+    write = GroupPosting._write
 
-    async def settle_slowly(connection: Any, group: Any) -> None:
-        await settle(connection, group)
+    async def write_slowly(posting: GroupPosting, decisions: Any, group: Any, rows: Any) -> None:
+        await write(posting, decisions, group, rows)
         await asyncio.sleep(chance.choice([0, 0, 0.02, 0.1]))
 
-    monkeypatch.setattr(store_groups, "settle", settle_slowly)
+    monkeypatch.setattr(GroupPosting, "_write", write_slowly)
     ledgers = [Ledger(await serve(posting_lanes=3, **_QUICK), 1) for _ in range(2)]
     accounts = [await ledgers[place % 2].account() for place in range(12)]
     done = asyncio.Event()

@@ -1,0 +1,52 @@
+"""What a group will need once it is decided, where that follows from what is asked for alone.
+
+Then it is asked for with all else, before anything is decided. What is refused has asked in vain.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ledger_service.requests import PostingRequest
+from ledger_service.rules.applications import BY_CHARGE_DATE, Queue
+from ledger_service.rules.decisions import Order
+from ledger_service.rules.documents import Document
+from ledger_service.rules.drafts import Draft
+from ledger_service.rules.group_applications import APPLICATION, WAITING_FOR, ItemsNeeded
+from ledger_service.rules.sources import WriteOff
+from ledger_service.rules.transaction_types import TRANSACTION_TYPES, DocumentKind
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """Numbers of which kinds, and which open items; nothing where it does not follow."""
+
+    kinds: frozenset[str] = frozenset()
+    items: ItemsNeeded = field(default_factory=ItemsNeeded)
+
+
+def foresee(requests: Iterable[PostingRequest]) -> Foresight:
+    """What these requests need at most, if all they post are transactions that name no other."""
+    kinds, fronts = {"group_no", "event_no", APPLICATION}, Counter[tuple[int, int, Queue]]()
+    for request in requests:
+        if request.plain is not None:
+            kinds |= {TRANSACTION_TYPES[code].source_table for code in request.plain.by_type}
+            for (acct_no, effect), amount in request.plain.sides.items():
+                fronts[request.client_no, acct_no, WAITING_FOR[effect]] += amount
+        for order in request.orders:
+            draft = _alone(order)
+            if draft is None:
+                return Foresight()
+            kinds.add(draft.type.source_table)
+            fronts[order.client_no, draft.acct_no, WAITING_FOR[draft.type.effect]] += draft.amount
+    return Foresight(frozenset(kinds), ItemsNeeded(dict(fronts)))
+
+
+def _alone(order: Order) -> Draft | None:
+    """The draft of an order that names no other transaction, if it is one."""
+    if not isinstance(order, Document) or order.kind is not DocumentKind.SINGLE:
+        return None
+    (draft,) = order.drafts
+    if isinstance(draft.source, WriteOff) or draft.application is not BY_CHARGE_DATE:
+        return None
+    return draft

@@ -1,0 +1,189 @@
+"""Posts one commit group on one connection: reads what the rules ask for, decides, writes what is accepted.
+
+A decision must still be right when it is committed, however many post at the same time. Whoever writes
+anything about an account also changes its row in account_balance, in the same commit. That gives two ways:
+
+- Holding the accounts. Their rows are locked first, in order. What is read then stays true until the commit.
+  Nobody's work is lost, but beginning, locking, reserving numbers and committing are four more round trips.
+- Without locks. All is read of one state of the database, together with the version of each account's row and
+  the next numbers. All is written by one statement, a transaction by itself, and only if each row that it
+  changes has the version that was read, and the numbers are still to be had. Else somebody else was faster:
+  nothing is written, and the group is posted again, holding. A row that somebody is just changing is waited
+  for before its version is compared. So whatever is written was decided on what holds at the commit, exactly
+  as under locks; and what is refused was refused on one state, which was true when it was read.
+
+The numbers of an account grow in the order of its commits either way: with locks they are reserved under
+them, and without, nobody reserved any between the reading and the writing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from ledger_service import store_applications, store_books, store_groups
+from ledger_service.audit_events import events_of
+from ledger_service.foresight import foresee
+from ledger_service.group_decisions import Decided, GroupDecisions, Refusal
+from ledger_service.requests import FirstAnswer, PostingRequest, RequestKey
+from ledger_service.rules.applications import AccountItems
+from ledger_service.rules.books import Books
+from ledger_service.rules.commit_groups import CommitGroup, Posted, lay_out, numbers_needed
+from ledger_service.rules.group_applications import (
+    APPLICATION,
+    GroupApplications,
+    ItemsNeeded,
+    apply_group,
+    items_needed,
+)
+from ledger_service.rules.needs import Needs
+from ledger_service.store_round_trips import Change, Question, Step, are_many, ask, write, write_together
+from service_kit import outbox
+from service_kit.clock import Clock
+from service_kit.database import RawConnection
+
+Result: TypeAlias = Decided | FirstAnswer | Refusal
+
+# More drafts than these are written step by step; and the more there are, the less the round trips matter.
+_MOST_WITHOUT_LOCKS: Final = 64
+
+
+@dataclass(slots=True, repr=False)  # or whatever fails would print the books to the log
+class GroupPosting:
+    """A group on its way. First `find_named`, then one of the two ways, and no more."""
+
+    connection: RawConnection
+    requests: Sequence[PostingRequest]
+    clock: Clock
+    posted: CommitGroup | None = None
+    """What was written."""
+    _books: Books = field(default_factory=Books)
+    _needs: Needs = field(default_factory=Needs)
+    _known: dict[RequestKey, FirstAnswer] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _items: store_applications.ItemsByAccount = field(
+        default_factory=lambda: store_applications.ItemsByAccount(AccountItems)
+    )
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it can do without locks."""
+        return sum(request.weight for request in self.requests) <= _MOST_WITHOUT_LOCKS
+
+    async def find_named(self) -> None:
+        """Read the transactions and invoices that the requests name, and what stands and falls with them."""
+        for request in self.requests:
+            request.add_needs(self._needs)
+        await store_books.read_unchanging(self.connection, self._needs, self._books)
+        self._needs.add_what_is_bound(self._books)
+
+    async def post_holding(self) -> Sequence[Result]:
+        """Post it under the locks of its accounts."""
+        async with self.connection.transaction():
+            await store_books.lock_accounts(self.connection, self._needs, self._books)
+            await ask(self.connection, self._questions())
+            before = dict(self._books.balances)
+            decisions, results = self._decide()
+            accepted = decisions.accepted
+            if accepted:
+                numbers = store_groups.reserved_numbers(numbers_needed(accepted), self._numbers)
+                needed = items_needed(accepted, before)
+                await self._ask_to_write(numbers, needed)
+                group, applied = self._lay_out(accepted, needed)
+                if applied.applications:
+                    count = {APPLICATION: len(applied.applications)}
+                    reserved = await store_groups.reserve_numbers(self.connection, count)
+                    applied.number(reserved[APPLICATION])
+                await self._write(decisions, group, _rows(group, applied))
+                self.posted = group
+        return results
+
+    async def post_without_locks(self) -> Sequence[Result]:
+        """Post it unless somebody is faster; SerializationError when that was so."""
+        versions: store_books.Versions = {}
+        foresight = foresee(self.requests)
+        questions = [
+            *store_books.accounts_as_they_are(self._needs, self._books, versions),
+            *self._questions(),
+        ]
+        if foresight.kinds:
+            questions.append(store_groups.next_numbers(foresight.kinds, self._numbers))
+            questions += store_applications.open_items(foresight.items, self._items)
+        await ask(self.connection, questions)
+        before = dict(self._books.balances)
+        decisions, results = self._decide()
+        accepted = decisions.accepted
+        if accepted:
+            counts, needed = numbers_needed(accepted), items_needed(accepted, before)
+            if not foresight.kinds:
+                numbers = store_groups.next_numbers([*counts, APPLICATION], self._numbers)
+                await self._ask_to_write(numbers, needed)
+            group, applied = self._lay_out(accepted, needed)
+            if applied.applications:
+                counts[APPLICATION] = len(applied.applications)
+                applied.number(self._numbers[APPLICATION])
+            steps = [*_rows(group, applied), *_conclusion(decisions, group, versions)]
+            await write_together(self.connection, steps, [store_groups.taken(counts, self._numbers)])
+            self.posted = group
+        return results
+
+    def _questions(self) -> list[Question]:
+        keys = [key for request in self.requests for key in request.all_keys()]
+        changing = store_books.changing(self._needs, self._books)
+        return [*changing, store_groups.known_keys(keys, self._known)]
+
+    def _decide(self) -> tuple[GroupDecisions, Sequence[Result]]:
+        decisions = GroupDecisions(self._books, self._known)
+        return decisions, [decisions.decide(request) for request in self.requests]
+
+    async def _ask_to_write(self, numbers: Question, needed: ItemsNeeded) -> None:
+        """Ask what only follows from the decisions."""
+        await ask(self.connection, [numbers, *store_applications.open_items(needed, self._items)])
+        await store_applications.read_undone(self.connection, needed, self._items)
+
+    def _lay_out(
+        self, accepted: Sequence[Posted], needed: ItemsNeeded
+    ) -> tuple[CommitGroup, GroupApplications]:
+        """Number what is accepted, and apply it (rule 8). Nothing is refused for that."""
+        # After the accounts were read: so of one account, later numbers have later times.
+        group = lay_out(accepted, self._numbers, self.clock.now())
+        return group, apply_group(accepted, self._items, needed.one_sided)
+
+    async def _write(self, decisions: GroupDecisions, group: CommitGroup, rows: list[Step]) -> None:
+        if are_many(rows):
+            # The answers are made while the database takes the rows.
+            async with _meanwhile(write(self.connection, rows)):
+                rest = _conclusion(decisions, group, None)
+            await write(self.connection, rest)
+        else:
+            await write(self.connection, [*rows, *_conclusion(decisions, group, None)])
+
+
+def _rows(group: CommitGroup, applied: GroupApplications) -> list[Step]:
+    return [*store_groups.appended(group), *store_applications.applied_changes(applied, group.created_at)]
+
+
+def _conclusion(
+    decisions: GroupDecisions, group: CommitGroup, versions: store_books.Versions | None
+) -> list[Step]:
+    """All that is written besides the rows: answers, marks, balances, and what the audit service is told."""
+    keys = [(*row, group.created_at) for row in decisions.key_rows()]
+    events = events_of(group, decisions.accepted)
+    return [
+        store_groups.answered(keys),
+        *store_groups.marked(group),
+        *store_groups.settled(group, versions),
+        Change(outbox.INSERT_EVENTS, outbox.columns_of(events)),
+    ]
+
+
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Begin the work, and wait for its end after the block."""
+    at_work = asyncio.create_task(work)
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        await at_work

@@ -1,0 +1,215 @@
+"""Several statements in one round trip to the database.
+
+A round trip costs as much as a small statement takes, and a small group has a dozen of them. So what it asks
+goes there as one statement, and what it writes as another, put together from those that the stores define: a
+combination is put together, and planned, when it is first needed. A large group spends its time on rows
+instead, and those go by themselves: to be appended with COPY, which takes them faster than a statement.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from sqlalchemy import BigInteger, Date, DateTime, Integer, LargeBinary, SmallInteger, Table, Text
+
+from service_kit.database import RawConnection
+
+Column: TypeAlias = Sequence[Any]
+Row: TypeAlias = tuple[Any, ...]
+Found: TypeAlias = Iterable[Any]
+"""Rows as they come from the database: to be unpacked, in the order of their columns."""
+
+# So many rows of a table, or keys of a question, go together with others.
+_FEW: Final = 64
+_PARAMETER: Final = re.compile(r"\$(\d+)")
+_COMBINATIONS: Final = 256
+
+
+class Question(NamedTuple):
+    """What is asked: a statement, the columns of the keys that it unnests, and who takes its rows."""
+
+    statement: str
+    columns: Sequence[Column]
+    take: Callable[[Found], None]
+
+
+class Append(NamedTuple):
+    """Rows that are appended to a table, in the order of its columns."""
+
+    table: Table
+    rows: Sequence[Row]
+
+
+class Change(NamedTuple):
+    """A statement that changes rows, and the columns that it unnests.
+
+    all_or_nothing: it returns the rows that it changed. Where those are not as many as it was given, nothing
+        of all that is written together is written, and SerializationError says so.
+    """
+
+    statement: str
+    columns: Sequence[Column]
+    all_or_nothing: bool = False
+
+
+class Condition(NamedTuple):
+    """An expression that raises unless it holds, and its parameters; only for `write_together`."""
+
+    expression: str
+    columns: Sequence[Column]
+
+
+Step: TypeAlias = Append | Change
+"""What a group writes to one table."""
+
+
+async def ask(connection: RawConnection, questions: Sequence[Question]) -> None:
+    """Ask all questions: those with few keys together, of one state of the database."""
+    few = [each for each in questions if len(each.columns[0]) <= _FEW]
+    if few:
+        statement = _asked_together(tuple(each.statement for each in few))
+        columns = chain.from_iterable(each.columns for each in few)
+        answers = await connection.fetchrow(statement, *columns)
+        assert answers is not None, "it has one row, whatever there is"
+        for question, rows in zip(few, answers, strict=True):
+            question.take(rows)
+    for question in questions:
+        if len(question.columns[0]) > _FEW:
+            question.take(await connection.fetch(question.statement, *question.columns))
+
+
+def are_many(steps: Iterable[Step]) -> bool:
+    """Whether the rows of any of the steps are so many that they are written by themselves."""
+    return any(_size(each) > _FEW for each in steps)
+
+
+async def write(connection: RawConnection, steps: Iterable[Step]) -> None:
+    """Write all steps in a transaction: those with many rows by themselves, then the others together."""
+    few = []
+    for step in steps:
+        if _size(step) > _FEW:
+            await _write_alone(connection, step)
+        else:
+            few.append(step)
+    await write_together(connection, few)
+
+
+async def write_together(
+    connection: RawConnection, steps: Iterable[Step], conditions: Sequence[Condition] = ()
+) -> None:
+    """Write all steps in one statement, which is a transaction by itself where there is none.
+
+    All see the database as it was before, so no two may touch the same row. First is done what is all or
+    nothing, if there is such a step; then the conditions have to hold; then come the other steps in the order
+    in which they are given.
+    """
+    guarded: list[Step] = []
+    others: list[Step] = []
+    for step in steps:
+        if _size(step):
+            (guarded if isinstance(step, Change) and step.all_or_nothing else others).append(step)
+    ordered = guarded + others
+    if ordered:
+        statement = _written_together(
+            tuple(_statement_of(each) for each in ordered),
+            len(guarded),
+            tuple(each.expression for each in conditions),
+        )
+        values = [value for each in ordered for value in _columns_of(each)]
+        checked = [value for each in conditions for value in each.columns]
+        await connection.execute(statement, *values, *checked, *(_size(each) for each in guarded))
+
+
+async def _write_alone(connection: RawConnection, step: Step) -> None:
+    if isinstance(step, Append):
+        table = step.table.name
+        await connection.copy_records_to_table(table, records=step.rows, columns=_names(step.table))
+    else:
+        await connection.execute(step.statement, *step.columns)
+
+
+def _size(step: Step) -> int:
+    return len(step.rows if isinstance(step, Append) else step.columns[0])
+
+
+def _columns_of(step: Step) -> Sequence[Column]:
+    return list(zip(*step.rows, strict=True)) if isinstance(step, Append) else step.columns
+
+
+def _statement_of(step: Step) -> str:
+    return _insertion(step.table) if isinstance(step, Append) else step.statement
+
+
+@lru_cache(maxsize=_COMBINATIONS)
+def _asked_together(statements: tuple[str, ...]) -> str:
+    """One statement with one row: the answer to each, as an array of records."""
+    answers = ", ".join(
+        f"ARRAY(SELECT asked_row FROM ({each}) AS asked_row)"  # noqa: S608  # statements of our own
+        for each in _renumbered(statements)[0]
+    )
+    return f"SELECT {answers}"
+
+
+@lru_cache(maxsize=_COMBINATIONS)
+def _written_together(statements: tuple[str, ...], guarded: int, conditions: tuple[str, ...]) -> str:
+    """One statement, which refers to those that are guarded: what it refers to is done before all else."""
+    renumbered, parameters = _renumbered((*statements, *conditions))
+    # PostgreSQL begins with the last of those that nothing refers to.
+    steps = [f"step_{place} AS ({each})" for place, each in enumerate(renumbered[: len(statements)])]
+    checks = (
+        [
+            f"require_unchanged((SELECT count(*) FROM step_{place}), ${parameters + place + 1})"  # noqa: S608
+            for place in range(guarded)
+        ]
+        + renumbered[len(statements) :]
+    )
+    return f"WITH {', '.join(reversed(steps))} SELECT {', '.join(checks)}"
+
+
+def _renumbered(statements: Sequence[str]) -> tuple[list[str], int]:
+    """The statements with parameters that go on from one to the next, and how many there are."""
+    renumbered, before = [], 0
+    for statement in statements:
+        renumbered.append(_PARAMETER.sub(partial(_shifted, before), statement))
+        before += max(int(number) for number in _PARAMETER.findall(statement))
+    return renumbered, before
+
+
+def _shifted(by: int, parameter: re.Match[str]) -> str:
+    return f"${int(parameter[1]) + by}"
+
+
+@lru_cache(maxsize=_COMBINATIONS)
+def _insertion(table: Table) -> str:
+    """The statement that appends rows to a table; in their order, which numbers them where that is asked."""
+    names = ", ".join(_names(table))
+    arrays = ", ".join(
+        f"${place}::{_ARRAYS[type(column.type)]}" for place, column in enumerate(_given(table), 1)
+    )
+    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608  # our own names
+
+
+@lru_cache(maxsize=_COMBINATIONS)
+def _names(table: Table) -> list[str]:
+    return [column.name for column in _given(table)]
+
+
+def _given(table: Table) -> list[Any]:
+    """The columns that the database does not fill in itself."""
+    return [column for column in table.columns if column.server_default is None]
+
+
+_ARRAYS: Final = MappingProxyType(
+    {
+        BigInteger: "bigint[]",
+        Integer: "integer[]",
+        SmallInteger: "smallint[]",
+        Text: "text[]",
+        LargeBinary: "bytea[]",
+        Date: "date[]",
+        DateTime: "timestamptz[]",
+    }
+)

@@ -1,0 +1,199 @@
+"""Several posters on one database: what is read without locks is written only while it still holds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from ledger_service import group_posting
+from ledger_service.group_posting import GroupPosting
+from ledger_service.store_round_trips import ask
+from tests.integration.ledger.caller import (
+    Ledger,
+    RefusedError,
+    check,
+    credit,
+    external_charge,
+    key,
+    payment,
+)
+from tests.integration.ledger.conftest import Serve
+
+
+class Interruption:
+    """Lets something happen once, after a poster has read and before it decides and writes; and keeps in
+    which ways groups were posted.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._event: Callable[[], Awaitable[Any]] | None = None
+        self.ways: list[str] = []
+        self.happened = asyncio.Event()
+
+        async def ask_and_be_interrupted(connection: Any, questions: Any) -> None:
+            await ask(connection, questions)
+            event, self._event = self._event, None
+            if event is not None:
+                await event()
+                self.happened.set()
+
+        monkeypatch.setattr(group_posting, "ask", ask_and_be_interrupted)
+        for way in ("post_holding", "post_without_locks"):
+            monkeypatch.setattr(GroupPosting, way, self._keeping(way))
+
+    def _keeping(self, way: str) -> Callable[[GroupPosting], Awaitable[Any]]:
+        post = getattr(GroupPosting, way)
+
+        async def keep_and_post(posting: GroupPosting) -> Any:
+            self.ways.append(way)
+            return await post(posting)
+
+        return keep_and_post
+
+    def by(self, event: Callable[[], Awaitable[Any]]) -> None:
+        """What happens the next time."""
+        self.ways.clear()
+        self._event = event
+
+
+@pytest.fixture
+def interruption(monkeypatch: pytest.MonkeyPatch) -> Interruption:
+    """What happens between reading and writing."""
+    return Interruption(monkeypatch)
+
+
+@pytest.fixture
+async def other(serve: Serve) -> Ledger:
+    """The same books, through a server of their own."""
+    return Ledger(await serve(), client_no=1)
+
+
+async def test_a_group_whose_account_nobody_changes_takes_no_locks(
+    ledger: Ledger, interruption: Interruption, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    acct = await ledger.account(100)
+    interruption.ways.clear()
+    await ledger.post(check(acct, 10))
+    assert interruption.ways == ["post_without_locks"]
+    assert await sql.fetchval("SELECT xmax::text FROM account_balance WHERE acct_no = $1", acct) == "0"
+
+
+async def test_who_was_overtaken_decides_again_on_the_new_balance(
+    ledger: Ledger, other: Ledger, interruption: Interruption
+) -> None:
+    acct = await ledger.account(100)
+    interruption.by(lambda: other.post(credit(acct, 60)))
+    response = await ledger.post(credit(acct, 60))
+    assert response.results[0].HasField("error")
+    assert interruption.ways == ["post_without_locks", "post_without_locks", "post_holding"]
+    assert await ledger.balance(acct) == 40
+
+
+async def test_who_was_overtaken_finds_the_reference_code_taken(
+    ledger: Ledger, other: Ledger, interruption: Interruption
+) -> None:
+    acct = await ledger.account(100)
+    interruption.by(lambda: other.post(check(acct, 10, "cheque 1")))
+    assert await ledger.refusals(check(acct, 10, "cheque 1")) == ["REFERENCE_CODE_TAKEN"]
+    assert await ledger.balance(acct) == 90
+
+
+async def test_who_was_overtaken_by_the_same_call_gives_its_answer(
+    ledger: Ledger, other: Ledger, interruption: Interruption
+) -> None:
+    acct, request_id = await ledger.account(100), key()
+    answers: list[Any] = []
+
+    async def post_it_first() -> None:
+        answers.append(await other.post(payment(acct, 10, "gateway 1"), request_id=request_id))
+
+    interruption.by(post_it_first)
+    answers.append(await ledger.post(payment(acct, 10, "gateway 1"), request_id=request_id))
+    assert answers[0] == answers[1]
+    assert await ledger.balance(acct) == 90
+
+
+async def test_a_charge_is_paid_once_though_two_read_that_it_is_open(
+    ledger: Ledger, other: Ledger, interruption: Interruption, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    acct = await ledger.account()
+    await ledger.post(external_charge(acct, 100))
+    interruption.by(lambda: other.post(check(acct, 70)))
+    await ledger.post(check(acct, 70))
+    paid = await sql.fetch("SELECT amount FROM application ORDER BY application_no")
+    assert [amount for (amount,) in paid] == [70, 30]
+    assert await ledger.findings() == []
+
+
+async def test_one_that_is_changing_the_account_is_waited_for(
+    ledger: Ledger, interruption: Interruption, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    acct = await ledger.account(100)
+    changing = sql.transaction()
+
+    async def begin_to_change() -> None:
+        await changing.start()
+        await sql.execute("UPDATE account_balance SET balance = balance WHERE acct_no = $1", acct)
+
+    interruption.by(begin_to_change)
+    posting = asyncio.create_task(ledger.post(check(acct, 10)))
+    await interruption.happened.wait()
+    await asyncio.sleep(0.1)
+    assert not posting.done()
+    await changing.commit()
+    await posting
+    assert interruption.ways == ["post_without_locks", "post_holding"]
+    assert await ledger.balance(acct) == 90
+
+
+async def test_a_group_that_can_not_be_written_leaves_no_part_of_itself(
+    ledger: Ledger, other: Ledger, interruption: Interruption, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    one, two = await ledger.account(100), await ledger.account(100)
+    interruption.by(lambda: other.post(check(two, 5)))
+    await ledger.post(check(one, 10), check(two, 10))
+    assert await sql.fetchval("SELECT count(*) FROM external_payments") == 3
+    assert await sql.fetchval("SELECT sum(transactions) FROM commit_group") == 5
+    assert [await ledger.balance(one), await ledger.balance(two)] == [90, 85]
+    assert await ledger.findings() == []
+
+
+async def test_many_posters_on_few_accounts_lose_nothing_and_number_in_the_order_of_commits(
+    ledger: Ledger, other: Ledger, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    accounts = [await ledger.account(1_000) for _ in range(2)]
+
+    async def post(through: Ledger, place: int) -> str:
+        draft = (credit if place % 2 else external_charge)(accounts[place % 3 % 2], 150)
+        return (await through.refusals(draft))[0]
+
+    refusals = await asyncio.gather(*(post((ledger, other)[place % 2], place) for place in range(120)))
+    assert set(refusals) <= {"", "CREDIT_EXCEEDS_BALANCE"}
+    for acct in accounts:
+        rows = await sql.fetch(
+            "SELECT created_at FROM acct_transaction WHERE acct_no = $1 ORDER BY event_no", acct
+        )
+        times = [created_at for (created_at,) in rows]
+        assert times == sorted(times)
+        assert await ledger.balance(acct) >= 0
+    assert await ledger.findings() == []
+
+
+async def test_what_is_refused_takes_no_numbers(ledger: Ledger) -> None:
+    acct = await ledger.account(100)
+    (before,) = await ledger.posted(check(acct, 1))
+    await ledger.refusals(credit(acct, 1_000))
+    assert await ledger.posted(check(acct, 1)) == [before + 1]
+
+
+async def test_a_call_that_is_refused_without_locks_is_refused_for_good_reason(
+    ledger: Ledger, interruption: Interruption
+) -> None:
+    acct = await ledger.account(100)
+    interruption.ways.clear()
+    with pytest.raises(RefusedError) as refused:
+        await ledger.post(credit(acct, 101), all_or_nothing=True)
+    assert refused.value.refusal.reason == "CREDIT_EXCEEDS_BALANCE"
+    assert interruption.ways == ["post_without_locks"]
