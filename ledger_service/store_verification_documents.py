@@ -209,23 +209,24 @@ _CREDIT_MEMOS: Final = Question(
 )
 
 # An invoice is its lines: as many as its numbers say, on its account and its plan instance, adding up to its
-# total, and voided as a whole (rule 20).
+# total, and voided as a whole (rule 20). From the lines to their invoice, by its key: the other way round,
+# PostgreSQL looks through the lines of all for each invoice, when it has no statistics of them yet.
 _INVOICES: Final = Question(
     Check.DOCUMENT,
     "invoice",
     "invoice_no",
     """
     WITH invoice_lines AS MATERIALIZED (
-        SELECT i.invoice_no, count(*) AS lines, sum(t.amount * y.effect) AS total,
-               count(*) FILTER (WHERE d.invoice_no IS DISTINCT FROM i.invoice_no
-                                   OR t.transaction_type <> ALL (:lines)) AS foreign_lines,
-               count(*) FILTER (WHERE t.acct_no <> i.acct_no
-                                   OR t.plan_instance_no IS DISTINCT FROM i.plan_instance_no
-                                   OR t.currency_code <> i.currency_code
-                                   OR t.effective_date <> i.invoice_date) AS unlike_lines,
+        SELECT i.invoice_no, count(t.event_no) AS lines, sum(t.amount * y.effect) AS total,
+               count(t.event_no) FILTER (WHERE d.invoice_no IS DISTINCT FROM i.invoice_no
+                                            OR t.transaction_type <> ALL (:lines)) AS foreign_lines,
+               count(t.event_no) FILTER (WHERE t.acct_no <> i.acct_no
+                                            OR t.plan_instance_no IS DISTINCT FROM i.plan_instance_no
+                                            OR t.currency_code <> i.currency_code
+                                            OR t.effective_date <> i.invoice_date) AS unlike_lines,
                count(v.event_no) AS voided_lines
           FROM invoice AS i
-          JOIN acct_transaction AS t
+          LEFT JOIN acct_transaction AS t
             ON t.client_no = i.client_no AND t.event_no BETWEEN i.first_event_no AND i.last_event_no
           LEFT JOIN transaction_type AS y ON y.code = t.transaction_type
           LEFT JOIN gl_detail AS d ON d.client_no = t.client_no AND d.invoice_detail_no = t.source_no
@@ -235,9 +236,9 @@ _INVOICES: Final = Question(
          GROUP BY i.invoice_no
     )
     SELECT i.acct_no, i.plan_instance_no, i.first_event_no AS event_no, concat_ws('; ',
-               CASE WHEN coalesce(l.lines, 0) <> i.last_event_no - i.first_event_no + 1
+               CASE WHEN l.lines <> i.last_event_no - i.first_event_no + 1
                     THEN format('invoice %s has %s lines, but its numbers are for %s', i.invoice_no,
-                                coalesce(l.lines, 0), i.last_event_no - i.first_event_no + 1) END,
+                                l.lines, i.last_event_no - i.first_event_no + 1) END,
                CASE WHEN l.total <> i.total
                     THEN format('the total of invoice %s is %s, but the sum of its lines is %s',
                                 i.invoice_no, i.total, l.total) END,
@@ -254,10 +255,9 @@ _INVOICES: Final = Question(
                     THEN format('invoice %s is marked as %s, but its lines are not', i.invoice_no,
                                 CASE WHEN v.invoice_no IS NULL THEN 'standing' ELSE 'voided' END)
                     END) AS message
-      FROM invoice AS i
-      LEFT JOIN invoice_lines AS l USING (invoice_no)
-      LEFT JOIN invoice_void AS v USING (client_no, invoice_no)
-     WHERE i.client_no = :client_no AND i.invoice_no > :after AND i.invoice_no <= :upto
+      FROM invoice_lines AS l
+      JOIN invoice AS i ON i.client_no = :client_no AND i.invoice_no = l.invoice_no
+      LEFT JOIN invoice_void AS v ON v.client_no = i.client_no AND v.invoice_no = i.invoice_no
     """,
     types={"lines": codes_of(DocumentKind.INVOICE)},
 )
