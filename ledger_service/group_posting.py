@@ -38,7 +38,16 @@ from ledger_service.rules.group_applications import (
     items_needed,
 )
 from ledger_service.rules.needs import Needs
-from ledger_service.store_round_trips import Change, Question, Step, are_many, ask, write, write_together
+from ledger_service.store_round_trips import (
+    Change,
+    Question,
+    Step,
+    are_many,
+    ask,
+    ask_together,
+    write,
+    write_together,
+)
 from service_kit import outbox
 from service_kit.clock import Clock
 from service_kit.database import RawConnection
@@ -110,7 +119,7 @@ class GroupPosting:
         if foresight.kinds:
             questions.append(store_groups.next_numbers(foresight.kinds, self._numbers))
             questions += store_applications.open_items(foresight.items, self._items)
-        await ask(self.connection, questions)
+        await ask_together(self.connection, questions)
         before = dict(self._books.balances)
         decisions, results = self._decide()
         accepted = decisions.accepted

@@ -67,18 +67,23 @@ Step: TypeAlias = Append | Change
 
 
 async def ask(connection: RawConnection, questions: Sequence[Question]) -> None:
-    """Ask all questions: those with few keys together, of one state of the database."""
+    """Ask all questions: those with few keys together, the others by themselves."""
     few = [each for each in questions if len(each.columns[0]) <= _FEW]
     if few:
-        statement = _asked_together(tuple(each.statement for each in few))
-        columns = chain.from_iterable(each.columns for each in few)
-        answers = await connection.fetchrow(statement, *columns)
-        assert answers is not None, "it has one row, whatever there is"
-        for question, rows in zip(few, answers, strict=True):
-            question.take(rows)
+        await ask_together(connection, few)
     for question in questions:
         if len(question.columns[0]) > _FEW:
             question.take(await connection.fetch(question.statement, *question.columns))
+
+
+async def ask_together(connection: RawConnection, questions: Sequence[Question]) -> None:
+    """Ask all questions in one statement, and so of one state of the database."""
+    statement = _asked_together(tuple(each.statement for each in questions))
+    columns = chain.from_iterable(each.columns for each in questions)
+    answers = await connection.fetchrow(statement, *columns)
+    assert answers is not None, "it has one row, whatever there is"
+    for question, rows in zip(questions, answers, strict=True):
+        question.take(rows)
 
 
 def are_many(steps: Iterable[Step]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from ledger_service import group_posting
 from ledger_service.group_posting import GroupPosting
-from ledger_service.store_round_trips import ask
+from ledger_service.store_round_trips import ask_together
 from tests.integration.ledger.caller import (
     Ledger,
     RefusedError,
@@ -18,6 +18,7 @@ from tests.integration.ledger.caller import (
     external_charge,
     key,
     payment,
+    transfer,
 )
 from tests.integration.ledger.conftest import Serve
 
@@ -33,13 +34,13 @@ class Interruption:
         self.happened = asyncio.Event()
 
         async def ask_and_be_interrupted(connection: Any, questions: Any) -> None:
-            await ask(connection, questions)
+            await ask_together(connection, questions)
             event, self._event = self._event, None
             if event is not None:
                 await event()
                 self.happened.set()
 
-        monkeypatch.setattr(group_posting, "ask", ask_and_be_interrupted)
+        monkeypatch.setattr(group_posting, "ask_together", ask_and_be_interrupted)
         for way in ("post_holding", "post_without_locks"):
             monkeypatch.setattr(GroupPosting, way, self._keeping(way))
 
@@ -158,6 +159,19 @@ async def test_a_group_that_can_not_be_written_leaves_no_part_of_itself(
     assert await sql.fetchval("SELECT sum(transactions) FROM commit_group") == 5
     assert [await ledger.balance(one), await ledger.balance(two)] == [90, 85]
     assert await ledger.findings() == []
+
+
+async def test_also_many_accounts_are_read_of_one_state(
+    ledger: Ledger, other: Ledger, interruption: Interruption
+) -> None:
+    sources = [await ledger.account(100) for _ in range(40)]
+    targets = [await ledger.account() for _ in range(40)]
+    interruption.by(lambda: other.post(check(sources[0], 60)))
+    transfers = [transfer(*pair) for pair in zip(sources, targets, strict=True)]
+    assert set(await ledger.refusals(*transfers)) == {""}
+    assert interruption.ways == ["post_without_locks", "post_without_locks", "post_holding"]
+    assert [await ledger.balance(each) for each in targets] == [40, *[100] * 39]
+    assert await ledger.balance(sources[0]) == 0
 
 
 async def test_many_posters_on_few_accounts_lose_nothing_and_number_in_the_order_of_commits(
