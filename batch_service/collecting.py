@@ -5,8 +5,7 @@ gateway said before the ledger is; both know the attempt by its own identifier, 
 next call finds out where the last one stopped, and goes on from there.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -22,6 +21,7 @@ from batch_service.rules.collection import (
     UNRESOLVED,
     AttemptStatus,
     ChargeAnswer,
+    ChargeOrder,
     FailureReason,
     GatewayAnswer,
     amount_to_collect,
@@ -30,9 +30,6 @@ from batch_service.rules.collection import (
 )
 from batch_service.store_payments import PaymentAttempt
 from service_kit.money import Money
-
-# Enough to hide the time that a gateway takes to answer, few enough for its limits.
-_CHARGES_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ class Collector:
         async with self._engine.connect() as connection:
             attempts = await store_payments.open_attempts(connection, client_no, acct_nos)
         unresolved = [attempt for attempt in attempts if attempt.status in UNRESOLVED]
-        answers = await _at_once(lambda each: self._gateway.ask(client_no, each.attempt_id), unresolved)
+        answers = await self._gateway.ask(client_no, [each.attempt_id for each in unresolved])
         answered = [_answered(*pair) for pair in zip(unresolved, answers, strict=True)]
         await self._save(client_no, answered)
         approved = [each for each in attempts if each.status is AttemptStatus.APPROVED]
@@ -129,19 +126,19 @@ class Collector:
             stored = await store_payments.add_attempts(connection, client_no, new)
         to_charge = [each for each in resent if each.status in UNRESOLVED]
         to_charge += [each for each in new if each.attempt_id in stored]
-        answers = await _at_once(lambda each: self._charge(client_no, each), to_charge)
+        answers = await self._charge(client_no, to_charge)
         charged = [_answered(*pair) for pair in zip(to_charge, answers, strict=True)]
         await self._save(client_no, charged)
         return await self._post(client_no, charged)
 
-    async def _charge(self, client_no: int, attempt: PaymentAttempt) -> ChargeAnswer:
-        answer = await self._gateway.charge(
-            client_no, attempt.attempt_id, attempt.payment_token, attempt.amount, "Subscription"
-        )
-        if answer.answer is GatewayAnswer.NO_ANSWER:
-            # Silence is no decline: ask once, now. If that does not help, the next run asks.
-            return await self._gateway.ask(client_no, attempt.attempt_id)
-        return answer
+    async def _charge(self, client_no: int, attempts: Sequence[PaymentAttempt]) -> list[ChargeAnswer]:
+        answers = await self._gateway.charge(client_no, [_order(attempt) for attempt in attempts])
+        # Silence is no decline: ask once, now. If that does not help, the next run asks.
+        silent = [place for place, each in enumerate(answers) if each.answer is GatewayAnswer.NO_ANSWER]
+        asked = await self._gateway.ask(client_no, [attempts[place].attempt_id for place in silent])
+        for place, answer in zip(silent, asked, strict=True):
+            answers[place] = answer
+        return answers
 
     async def _save(self, client_no: int, attempts: Sequence[PaymentAttempt]) -> None:
         if attempts:
@@ -267,6 +264,10 @@ def _answered(attempt: PaymentAttempt, answer: ChargeAnswer) -> PaymentAttempt:
     )
 
 
+def _order(attempt: PaymentAttempt) -> ChargeOrder:
+    return ChargeOrder(attempt.attempt_id, attempt.payment_token, attempt.amount)
+
+
 def _draft(attempt: PaymentAttempt) -> ElectronicPaymentDraft:
     return ElectronicPaymentDraft(
         key=attempt.attempt_id,
@@ -276,15 +277,3 @@ def _draft(attempt: PaymentAttempt) -> ElectronicPaymentDraft:
         kind=attempt.method_kind,
         gateway_reference=attempt.gateway_reference,
     )
-
-
-async def _at_once(
-    ask: Callable[[PaymentAttempt], Awaitable[ChargeAnswer]], attempts: Sequence[PaymentAttempt]
-) -> list[ChargeAnswer]:
-    free = asyncio.Semaphore(_CHARGES_AT_ONCE)
-
-    async def one(attempt: PaymentAttempt) -> ChargeAnswer:
-        async with free:
-            return await ask(attempt)
-
-    return await asyncio.gather(*(one(attempt) for attempt in attempts))

@@ -13,7 +13,9 @@ from typing import Any, Final, Never
 
 import asyncpg
 import grpc
+from google.rpc.status_pb2 import Status
 
+from batch_service.arrays import columns
 from tallybook.payments.v1 import (
     payment_gateway_pb2,
     payment_gateway_pb2_grpc,
@@ -54,6 +56,10 @@ _ANY_OTHER_TOKEN: Final = TokenRule(_APPROVED)
 # For callers that set no deadline at all.
 _LONGEST_SILENCE_SECONDS: Final = 300.0
 
+_SILENCE: Final = Status(
+    code=grpc.StatusCode.DEADLINE_EXCEEDED.value[0], message="the sandbox keeps silent about this attempt"
+)
+
 _OUTAGE: Final = "SELECT EXISTS (SELECT FROM sandbox_outage WHERE client_no = $1)"
 
 _START_OUTAGE: Final = "INSERT INTO sandbox_outage (client_no) VALUES ($1) ON CONFLICT DO NOTHING"
@@ -71,10 +77,31 @@ _CHARGE: Final = """
     RETURNING attempt_id, outcome, gateway_reference, decline_code, amount_minor, currency
 """
 
+# In the order of their names, so that two batches with the same attempts never wait for each other.
+_CHARGE_MANY: Final = """
+    INSERT INTO sandbox_charge
+        (client_no, attempt_id, outcome, gateway_reference, decline_code, amount_minor, currency)
+    SELECT $1, given.attempt_id, given.outcome, 'sbx_' || md5($1::bigint || '/' || given.attempt_id),
+           given.decline_code, given.amount_minor, given.currency
+    FROM unnest($2::text[], $3::smallint[], $4::text[], $5::bigint[], $6::text[])
+        AS given (attempt_id, outcome, decline_code, amount_minor, currency)
+    WHERE NOT EXISTS (SELECT FROM sandbox_outage WHERE client_no = $1)
+    ORDER BY given.attempt_id
+    ON CONFLICT (client_no, attempt_id) DO NOTHING
+    RETURNING attempt_id, outcome, gateway_reference, decline_code, amount_minor, currency
+"""
+
 # To be asked is what settles a pending attempt.
 _ASK: Final = """
     UPDATE sandbox_charge SET outcome = CASE outcome WHEN 4 THEN 1 ELSE outcome END
     WHERE client_no = $1 AND attempt_id = $2
+    RETURNING attempt_id, outcome, gateway_reference, decline_code, amount_minor, currency
+"""
+
+
+_ASK_MANY: Final = """
+    UPDATE sandbox_charge SET outcome = CASE outcome WHEN 4 THEN 1 ELSE outcome END
+    WHERE client_no = $1 AND attempt_id = ANY($2::text[])
     RETURNING attempt_id, outcome, gateway_reference, decline_code, amount_minor, currency
 """
 
@@ -89,7 +116,7 @@ class SandboxGateway(payment_gateway_pb2_grpc.PaymentGatewayServicer):
         self, request: payment_gateway_pb2.ChargeRequest, context: Context
     ) -> payment_gateway_pb2.ChargeResponse:
         """Decide an attempt by its token, once."""
-        rule = _RULES.get(request.payment_token, _ANY_OTHER_TOKEN)
+        rule = _rule_of(request)
         row = None
         if rule.outcome is not None:
             row = await self._books.fetchrow(
@@ -107,6 +134,28 @@ class SandboxGateway(payment_gateway_pb2_grpc.PaymentGatewayServicer):
         if row is None or not rule.answers:
             await _stay_silent(context)
         return payment_gateway_pb2.ChargeResponse(charge=_charge(row))
+
+    async def BatchCharge(  # noqa: N802
+        self, request: payment_gateway_pb2.BatchChargeRequest, context: Context
+    ) -> payment_gateway_pb2.BatchChargeResponse:
+        """Decide attempts by their tokens, in one statement. Of what a token keeps silent about, the answer
+        says that.
+        """
+        client_no = request.client_no
+        heard = [each for each in request.charges if _rule_of(each).outcome is not None]
+        rows = await self._books.fetch(
+            _CHARGE_MANY, client_no, *columns([_decided(each) for each in heard], 5)
+        )
+        found = {row["attempt_id"]: row for row in rows}
+        known = [each.attempt_id for each in heard if each.attempt_id not in found]
+        if known or not heard:
+            await self._refuse_in_outage(client_no, context)
+        if known:
+            for row in await self._books.fetch(_ASK_MANY, client_no, known):
+                found[row["attempt_id"]] = row
+        return payment_gateway_pb2.BatchChargeResponse(
+            results=[_result(each, found.get(each.attempt_id)) for each in request.charges]
+        )
 
     async def GetCharge(  # noqa: N802
         self, request: payment_gateway_pb2.GetChargeRequest, context: Context
@@ -168,6 +217,22 @@ async def _stay_silent(context: Context) -> Never:
     await asyncio.sleep(min(left, _LONGEST_SILENCE_SECONDS))
     await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the sandbox keeps silent")
     raise AssertionError("abort does not return")
+
+
+def _rule_of(request: payment_gateway_pb2.ChargeRequest) -> TokenRule:
+    return _RULES.get(request.payment_token, _ANY_OTHER_TOKEN)
+
+
+def _decided(request: payment_gateway_pb2.ChargeRequest) -> tuple[Any, ...]:
+    """What is written down of an attempt that arrived."""
+    rule, amount = _rule_of(request), request.amount
+    return request.attempt_id, rule.outcome, rule.decline_code, amount.minor_units, amount.currency_code
+
+
+def _result(request: payment_gateway_pb2.ChargeRequest, row: Any) -> payment_gateway_pb2.BatchChargeResult:
+    if row is None or not _rule_of(request).answers:
+        return payment_gateway_pb2.BatchChargeResult(error=_SILENCE)
+    return payment_gateway_pb2.BatchChargeResult(charge=_charge(row))
 
 
 def _charge(row: Any) -> payment_gateway_pb2.Charge:

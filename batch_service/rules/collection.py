@@ -73,6 +73,15 @@ STATUS_AFTER: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeOrder:
+    """What the gateway is asked to take, by the name of the attempt."""
+
+    attempt_id: str
+    payment_token: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeAnswer:
     """An answer of the gateway. The reference is its number for money that it took; the code says why it
     declined.

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from tallybook.type.v1 import money_pb2 as tallybook_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tallybook/payments/v1/payment_gateway.proto\x12\x15tallybook.payments.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dtallybook/type/v1/money.proto\"\x86\x02\n\rChargeRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12)\n\nattempt_id\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12!\n\rpayment_token\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12l\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tallybook.type.v1.MoneyBB\xbaH?\xba\x01\x39\n\x0f\x61mount.positive\x12\x10must be positive\x1a\x14this.minor_units > 0\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\"\xae\x01\n\x06\x43harge\x12\x12\n\nattempt_id\x18\x01 \x01(\t\x12\x35\n\x07outcome\x18\x02 \x01(\x0e\x32$.tallybook.payments.v1.ChargeOutcome\x12\x19\n\x11gateway_reference\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65\x63line_code\x18\x04 \x01(\t\x12(\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x18.tallybook.type.v1.Money\"?\n\x0e\x43hargeResponse\x12-\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1d.tallybook.payments.v1.Charge\"Y\n\x10GetChargeRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12)\n\nattempt_id\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\"B\n\x11GetChargeResponse\x12-\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1d.tallybook.payments.v1.Charge\"6\n\x18\x43heckAvailabilityRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\x1b\n\x19\x43heckAvailabilityResponse*\xaa\x01\n\rChargeOutcome\x12\x1e\n\x1a\x43HARGE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43HARGE_OUTCOME_APPROVED\x10\x01\x12\x1f\n\x1b\x43HARGE_OUTCOME_SOFT_DECLINE\x10\x02\x12\x1f\n\x1b\x43HARGE_OUTCOME_HARD_DECLINE\x10\x03\x12\x1a\n\x16\x43HARGE_OUTCOME_PENDING\x10\x04\x32\xbf\x02\n\x0ePaymentGateway\x12U\n\x06\x43harge\x12$.tallybook.payments.v1.ChargeRequest\x1a%.tallybook.payments.v1.ChargeResponse\x12^\n\tGetCharge\x12\'.tallybook.payments.v1.GetChargeRequest\x1a(.tallybook.payments.v1.GetChargeResponse\x12v\n\x11\x43heckAvailability\x12/.tallybook.payments.v1.CheckAvailabilityRequest\x1a\x30.tallybook.payments.v1.CheckAvailabilityResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tallybook/payments/v1/payment_gateway.proto\x12\x15tallybook.payments.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a\x1dtallybook/type/v1/money.proto\"\x86\x02\n\rChargeRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12)\n\nattempt_id\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12!\n\rpayment_token\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12l\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tallybook.type.v1.MoneyBB\xbaH?\xba\x01\x39\n\x0f\x61mount.positive\x12\x10must be positive\x1a\x14this.minor_units > 0\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\"\xae\x01\n\x06\x43harge\x12\x12\n\nattempt_id\x18\x01 \x01(\t\x12\x35\n\x07outcome\x18\x02 \x01(\x0e\x32$.tallybook.payments.v1.ChargeOutcome\x12\x19\n\x11gateway_reference\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65\x63line_code\x18\x04 \x01(\t\x12(\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x18.tallybook.type.v1.Money\"?\n\x0e\x43hargeResponse\x12-\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1d.tallybook.payments.v1.Charge\"t\n\x12\x42\x61tchChargeRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x42\n\x07\x63harges\x18\x02 \x03(\x0b\x32$.tallybook.payments.v1.ChargeRequestB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"P\n\x13\x42\x61tchChargeResponse\x12\x39\n\x07results\x18\x01 \x03(\x0b\x32(.tallybook.payments.v1.BatchChargeResult\"s\n\x11\x42\x61tchChargeResult\x12/\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1d.tallybook.payments.v1.ChargeH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"Y\n\x10GetChargeRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12)\n\nattempt_id\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\"B\n\x11GetChargeResponse\x12-\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1d.tallybook.payments.v1.Charge\"6\n\x18\x43heckAvailabilityRequest\x12\x1a\n\tclient_no\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\x1b\n\x19\x43heckAvailabilityResponse*\xaa\x01\n\rChargeOutcome\x12\x1e\n\x1a\x43HARGE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43HARGE_OUTCOME_APPROVED\x10\x01\x12\x1f\n\x1b\x43HARGE_OUTCOME_SOFT_DECLINE\x10\x02\x12\x1f\n\x1b\x43HARGE_OUTCOME_HARD_DECLINE\x10\x03\x12\x1a\n\x16\x43HARGE_OUTCOME_PENDING\x10\x04\x32\xa5\x03\n\x0ePaymentGateway\x12U\n\x06\x43harge\x12$.tallybook.payments.v1.ChargeRequest\x1a%.tallybook.payments.v1.ChargeResponse\x12\x64\n\x0b\x42\x61tchCharge\x12).tallybook.payments.v1.BatchChargeRequest\x1a*.tallybook.payments.v1.BatchChargeResponse\x12^\n\tGetCharge\x12\'.tallybook.payments.v1.GetChargeRequest\x1a(.tallybook.payments.v1.GetChargeResponse\x12v\n\x11\x43heckAvailability\x12/.tallybook.payments.v1.CheckAvailabilityRequest\x1a\x30.tallybook.payments.v1.CheckAvailabilityResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,28 +44,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHARGEREQUEST'].fields_by_name['amount']._serialized_options = b'\272H?\272\0019\n\017amount.positive\022\020must be positive\032\024this.minor_units > 0\310\001\001'
   _globals['_CHARGEREQUEST'].fields_by_name['description']._loaded_options = None
   _globals['_CHARGEREQUEST'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\377\001'
+  _globals['_BATCHCHARGEREQUEST'].fields_by_name['client_no']._loaded_options = None
+  _globals['_BATCHCHARGEREQUEST'].fields_by_name['client_no']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_BATCHCHARGEREQUEST'].fields_by_name['charges']._loaded_options = None
+  _globals['_BATCHCHARGEREQUEST'].fields_by_name['charges']._serialized_options = b'\272H\010\222\001\005\010\001\020\350\007'
   _globals['_GETCHARGEREQUEST'].fields_by_name['client_no']._loaded_options = None
   _globals['_GETCHARGEREQUEST'].fields_by_name['client_no']._serialized_options = b'\272H\004\"\002 \000'
   _globals['_GETCHARGEREQUEST'].fields_by_name['attempt_id']._loaded_options = None
   _globals['_GETCHARGEREQUEST'].fields_by_name['attempt_id']._serialized_options = b'\272H\022r\0202\016^[!-~]{1,128}$'
   _globals['_CHECKAVAILABILITYREQUEST'].fields_by_name['client_no']._loaded_options = None
   _globals['_CHECKAVAILABILITYREQUEST'].fields_by_name['client_no']._serialized_options = b'\272H\004\"\002 \000'
-  _globals['_CHARGEOUTCOME']._serialized_start=882
-  _globals['_CHARGEOUTCOME']._serialized_end=1052
-  _globals['_CHARGEREQUEST']._serialized_start=131
-  _globals['_CHARGEREQUEST']._serialized_end=393
-  _globals['_CHARGE']._serialized_start=396
-  _globals['_CHARGE']._serialized_end=570
-  _globals['_CHARGERESPONSE']._serialized_start=572
-  _globals['_CHARGERESPONSE']._serialized_end=635
-  _globals['_GETCHARGEREQUEST']._serialized_start=637
-  _globals['_GETCHARGEREQUEST']._serialized_end=726
-  _globals['_GETCHARGERESPONSE']._serialized_start=728
-  _globals['_GETCHARGERESPONSE']._serialized_end=794
-  _globals['_CHECKAVAILABILITYREQUEST']._serialized_start=796
-  _globals['_CHECKAVAILABILITYREQUEST']._serialized_end=850
-  _globals['_CHECKAVAILABILITYRESPONSE']._serialized_start=852
-  _globals['_CHECKAVAILABILITYRESPONSE']._serialized_end=879
-  _globals['_PAYMENTGATEWAY']._serialized_start=1055
-  _globals['_PAYMENTGATEWAY']._serialized_end=1374
+  _globals['_CHARGEOUTCOME']._serialized_start=1224
+  _globals['_CHARGEOUTCOME']._serialized_end=1394
+  _globals['_CHARGEREQUEST']._serialized_start=156
+  _globals['_CHARGEREQUEST']._serialized_end=418
+  _globals['_CHARGE']._serialized_start=421
+  _globals['_CHARGE']._serialized_end=595
+  _globals['_CHARGERESPONSE']._serialized_start=597
+  _globals['_CHARGERESPONSE']._serialized_end=660
+  _globals['_BATCHCHARGEREQUEST']._serialized_start=662
+  _globals['_BATCHCHARGEREQUEST']._serialized_end=778
+  _globals['_BATCHCHARGERESPONSE']._serialized_start=780
+  _globals['_BATCHCHARGERESPONSE']._serialized_end=860
+  _globals['_BATCHCHARGERESULT']._serialized_start=862
+  _globals['_BATCHCHARGERESULT']._serialized_end=977
+  _globals['_GETCHARGEREQUEST']._serialized_start=979
+  _globals['_GETCHARGEREQUEST']._serialized_end=1068
+  _globals['_GETCHARGERESPONSE']._serialized_start=1070
+  _globals['_GETCHARGERESPONSE']._serialized_end=1136
+  _globals['_CHECKAVAILABILITYREQUEST']._serialized_start=1138
+  _globals['_CHECKAVAILABILITYREQUEST']._serialized_end=1192
+  _globals['_CHECKAVAILABILITYRESPONSE']._serialized_start=1194
+  _globals['_CHECKAVAILABILITYRESPONSE']._serialized_end=1221
+  _globals['_PAYMENTGATEWAY']._serialized_start=1397
+  _globals['_PAYMENTGATEWAY']._serialized_end=1818
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 from tallybook.type.v1 import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
@@ -153,6 +156,93 @@ class ChargeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChargeResponse: _TypeAlias = ChargeResponse  # noqa: Y015
+
+@_typing.final
+class BatchChargeRequest(_message.Message):
+    """Attempts that are sent together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_NO_FIELD_NUMBER: _builtins.int
+    CHARGES_FIELD_NUMBER: _builtins.int
+    client_no: _builtins.int
+    """The client (tenant)."""
+    @_builtins.property
+    def charges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChargeRequest]:
+        """The attempts, each once. Their client_no is that of the batch."""
+
+    def __init__(
+        self,
+        *,
+        client_no: _builtins.int = ...,
+        charges: _abc.Iterable[Global___ChargeRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "client_no", b"client_no"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchChargeRequest: _TypeAlias = BatchChargeRequest  # noqa: Y015
+
+@_typing.final
+class BatchChargeResponse(_message.Message):
+    """The answers to attempts that were sent together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchChargeResult]:
+        """One for each attempt, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchChargeResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchChargeResponse: _TypeAlias = BatchChargeResponse  # noqa: Y015
+
+@_typing.final
+class BatchChargeResult(_message.Message):
+    """The answer to one attempt of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARGE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def charge(self) -> Global___Charge:
+        """What became of the attempt."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why nothing is known, or nothing was taken. INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE,
+        UNIMPLEMENTED, UNAUTHENTICATED, PERMISSION_DENIED: the attempt was refused, and no money was taken. Any
+        other code, as DEADLINE_EXCEEDED: it may have been taken, and is asked for with GetCharge.
+        """
+
+    def __init__(
+        self,
+        *,
+        charge: Global___Charge | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "error", b"error", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "error", b"error", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["charge", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___BatchChargeResult: _TypeAlias = BatchChargeResult  # noqa: Y015
 
 @_typing.final
 class GetChargeRequest(_message.Message):

@@ -44,6 +44,11 @@ class PaymentGatewayStub:
                 request_serializer=tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.ChargeRequest.SerializeToString,
                 response_deserializer=tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.ChargeResponse.FromString,
                 _registered_method=True)
+        self.BatchCharge = channel.unary_unary(
+                '/tallybook.payments.v1.PaymentGateway/BatchCharge',
+                request_serializer=tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.BatchChargeRequest.SerializeToString,
+                response_deserializer=tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.BatchChargeResponse.FromString,
+                _registered_method=True)
         self.GetCharge = channel.unary_unary(
                 '/tallybook.payments.v1.PaymentGateway/GetCharge',
                 request_serializer=tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.GetChargeRequest.SerializeToString,
@@ -71,6 +76,27 @@ class PaymentGatewayServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchCharge(self, request, context):
+        """Charges up to 1,000 payment methods, each for itself: one that is declined or fails leaves the others alone.
+
+        Optional: a night's collection calls this, and a gateway that does not implement it (UNIMPLEMENTED) gets a
+        call of Charge for each attempt instead. What holds for Charge holds for each attempt of a batch, whether it
+        comes alone, in this batch or in another: its money is taken once. When the call itself fails, what became of
+        its attempts is asked for one by one.
+
+        Example: two attempts, of which the second is declined:
+
+        request   {client_no: 7  charges: [
+        {client_no: 7  attempt_id: "a-1"  payment_token: "tok_1"  amount: {"EUR" 1250}},
+        {client_no: 7  attempt_id: "a-2"  payment_token: "tok_2"  amount: {"EUR" 990}}]}
+        response  {results: [
+        {charge: {attempt_id: "a-1"  outcome: APPROVED  gateway_reference: "g-81"  amount: ...}},
+        {charge: {attempt_id: "a-2"  outcome: SOFT_DECLINE  decline_code: "insufficient_funds" ...}}]}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCharge(self, request, context):
         """Says what became of an attempt: after a time-out this is asked, never charged again. NOT_FOUND: the attempt
         never arrived, and no money was taken.
@@ -93,6 +119,11 @@ def add_PaymentGatewayServicer_to_server(servicer, server):
                     servicer.Charge,
                     request_deserializer=tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.ChargeRequest.FromString,
                     response_serializer=tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.ChargeResponse.SerializeToString,
+            ),
+            'BatchCharge': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCharge,
+                    request_deserializer=tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.BatchChargeRequest.FromString,
+                    response_serializer=tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.BatchChargeResponse.SerializeToString,
             ),
             'GetCharge': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCharge,
@@ -137,6 +168,33 @@ class PaymentGateway:
             '/tallybook.payments.v1.PaymentGateway/Charge',
             tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.ChargeRequest.SerializeToString,
             tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.ChargeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCharge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallybook.payments.v1.PaymentGateway/BatchCharge',
+            tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.BatchChargeRequest.SerializeToString,
+            tallybook_dot_payments_dot_v1_dot_payment__gateway__pb2.BatchChargeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,23 @@ class PaymentGatewayStub:
     def __new__(cls, channel: _aio.Channel) -> PaymentGatewayAsyncStub: ...
     Charge: _grpc.UnaryUnaryMultiCallable[_payment_gateway_pb2.ChargeRequest, _payment_gateway_pb2.ChargeResponse]
     """Charges a payment method."""
+    BatchCharge: _grpc.UnaryUnaryMultiCallable[_payment_gateway_pb2.BatchChargeRequest, _payment_gateway_pb2.BatchChargeResponse]
+    """Charges up to 1,000 payment methods, each for itself: one that is declined or fails leaves the others alone.
+
+    Optional: a night's collection calls this, and a gateway that does not implement it (UNIMPLEMENTED) gets a
+    call of Charge for each attempt instead. What holds for Charge holds for each attempt of a batch, whether it
+    comes alone, in this batch or in another: its money is taken once. When the call itself fails, what became of
+    its attempts is asked for one by one.
+
+    Example: two attempts, of which the second is declined:
+
+        request   {client_no: 7  charges: [
+                    {client_no: 7  attempt_id: "a-1"  payment_token: "tok_1"  amount: {"EUR" 1250}},
+                    {client_no: 7  attempt_id: "a-2"  payment_token: "tok_2"  amount: {"EUR" 990}}]}
+        response  {results: [
+                    {charge: {attempt_id: "a-1"  outcome: APPROVED  gateway_reference: "g-81"  amount: ...}},
+                    {charge: {attempt_id: "a-2"  outcome: SOFT_DECLINE  decline_code: "insufficient_funds" ...}}]}
+    """
     GetCharge: _grpc.UnaryUnaryMultiCallable[_payment_gateway_pb2.GetChargeRequest, _payment_gateway_pb2.GetChargeResponse]
     """Says what became of an attempt: after a time-out this is asked, never charged again. NOT_FOUND: the attempt
     never arrived, and no money was taken.
@@ -59,6 +76,23 @@ class PaymentGatewayAsyncStub(PaymentGatewayStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Charge: _aio.UnaryUnaryMultiCallable[_payment_gateway_pb2.ChargeRequest, _payment_gateway_pb2.ChargeResponse]  # type: ignore[assignment]
     """Charges a payment method."""
+    BatchCharge: _aio.UnaryUnaryMultiCallable[_payment_gateway_pb2.BatchChargeRequest, _payment_gateway_pb2.BatchChargeResponse]  # type: ignore[assignment]
+    """Charges up to 1,000 payment methods, each for itself: one that is declined or fails leaves the others alone.
+
+    Optional: a night's collection calls this, and a gateway that does not implement it (UNIMPLEMENTED) gets a
+    call of Charge for each attempt instead. What holds for Charge holds for each attempt of a batch, whether it
+    comes alone, in this batch or in another: its money is taken once. When the call itself fails, what became of
+    its attempts is asked for one by one.
+
+    Example: two attempts, of which the second is declined:
+
+        request   {client_no: 7  charges: [
+                    {client_no: 7  attempt_id: "a-1"  payment_token: "tok_1"  amount: {"EUR" 1250}},
+                    {client_no: 7  attempt_id: "a-2"  payment_token: "tok_2"  amount: {"EUR" 990}}]}
+        response  {results: [
+                    {charge: {attempt_id: "a-1"  outcome: APPROVED  gateway_reference: "g-81"  amount: ...}},
+                    {charge: {attempt_id: "a-2"  outcome: SOFT_DECLINE  decline_code: "insufficient_funds" ...}}]}
+    """
     GetCharge: _aio.UnaryUnaryMultiCallable[_payment_gateway_pb2.GetChargeRequest, _payment_gateway_pb2.GetChargeResponse]  # type: ignore[assignment]
     """Says what became of an attempt: after a time-out this is asked, never charged again. NOT_FOUND: the attempt
     never arrived, and no money was taken.
@@ -81,6 +115,29 @@ class PaymentGatewayServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_gateway_pb2.ChargeResponse, _abc.Awaitable[_payment_gateway_pb2.ChargeResponse]]:
         """Charges a payment method."""
+
+    @_abc_1.abstractmethod
+    def BatchCharge(
+        self,
+        request: _payment_gateway_pb2.BatchChargeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_gateway_pb2.BatchChargeResponse, _abc.Awaitable[_payment_gateway_pb2.BatchChargeResponse]]:
+        """Charges up to 1,000 payment methods, each for itself: one that is declined or fails leaves the others alone.
+
+        Optional: a night's collection calls this, and a gateway that does not implement it (UNIMPLEMENTED) gets a
+        call of Charge for each attempt instead. What holds for Charge holds for each attempt of a batch, whether it
+        comes alone, in this batch or in another: its money is taken once. When the call itself fails, what became of
+        its attempts is asked for one by one.
+
+        Example: two attempts, of which the second is declined:
+
+            request   {client_no: 7  charges: [
+                        {client_no: 7  attempt_id: "a-1"  payment_token: "tok_1"  amount: {"EUR" 1250}},
+                        {client_no: 7  attempt_id: "a-2"  payment_token: "tok_2"  amount: {"EUR" 990}}]}
+            response  {results: [
+                        {charge: {attempt_id: "a-1"  outcome: APPROVED  gateway_reference: "g-81"  amount: ...}},
+                        {charge: {attempt_id: "a-2"  outcome: SOFT_DECLINE  decline_code: "insufficient_funds" ...}}]}
+        """
 
     @_abc_1.abstractmethod
     def GetCharge(

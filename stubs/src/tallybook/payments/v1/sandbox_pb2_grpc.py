@@ -30,7 +30,8 @@ class SandboxGatewayServiceStub:
 
     The sandbox decides by the payment token: "tok_approve" and every token it does not know by another rule is
     approved; "tok_soft_decline" is declined for now; "tok_hard_decline" for good; "tok_timeout" takes the money and
-    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing.
+    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing. In
+    a batch, what is never answered has the error DEADLINE_EXCEEDED, and the others have their answers at once.
     """
 
     def __init__(self, channel):
@@ -51,7 +52,8 @@ class SandboxGatewayServiceServicer:
 
     The sandbox decides by the payment token: "tok_approve" and every token it does not know by another rule is
     approved; "tok_soft_decline" is declined for now; "tok_hard_decline" for good; "tok_timeout" takes the money and
-    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing.
+    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing. In
+    a batch, what is never answered has the error DEADLINE_EXCEEDED, and the others have their answers at once.
     """
 
     def SetOutage(self, request, context):
@@ -82,7 +84,8 @@ class SandboxGatewayService:
 
     The sandbox decides by the payment token: "tok_approve" and every token it does not know by another rule is
     approved; "tok_soft_decline" is declined for now; "tok_hard_decline" for good; "tok_timeout" takes the money and
-    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing.
+    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing. In
+    a batch, what is never answered has the error DEADLINE_EXCEEDED, and the others have their answers at once.
     """
 
     @staticmethod

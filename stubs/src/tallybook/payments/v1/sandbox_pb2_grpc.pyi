@@ -31,7 +31,8 @@ class SandboxGatewayServiceStub:
 
     The sandbox decides by the payment token: "tok_approve" and every token it does not know by another rule is
     approved; "tok_soft_decline" is declined for now; "tok_hard_decline" for good; "tok_timeout" takes the money and
-    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing.
+    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing. In
+    a batch, what is never answered has the error DEADLINE_EXCEEDED, and the others have their answers at once.
     """
 
     @_typing.overload
@@ -47,7 +48,8 @@ class SandboxGatewayServiceAsyncStub(SandboxGatewayServiceStub):
 
     The sandbox decides by the payment token: "tok_approve" and every token it does not know by another rule is
     approved; "tok_soft_decline" is declined for now; "tok_hard_decline" for good; "tok_timeout" takes the money and
-    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing.
+    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing. In
+    a batch, what is never answered has the error DEADLINE_EXCEEDED, and the others have their answers at once.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -59,7 +61,8 @@ class SandboxGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
 
     The sandbox decides by the payment token: "tok_approve" and every token it does not know by another rule is
     approved; "tok_soft_decline" is declined for now; "tok_hard_decline" for good; "tok_timeout" takes the money and
-    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing.
+    never answers; "tok_pending" is pending first and approved when asked; "tok_lost" times out and takes nothing. In
+    a batch, what is never answered has the error DEADLINE_EXCEEDED, and the others have their answers at once.
     """
 
     @_abc_1.abstractmethod
