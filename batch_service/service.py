@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 import grpc
 
+from batch_service.arrays import LOOK_UP_BY_INDEX
 from batch_service.authorisation import AUTHORISATION
 from batch_service.business_dates import BusinessDates
 from batch_service.delivery_procrastinate import procrastinate_delivery
@@ -20,7 +21,7 @@ from batch_service.servicers.billing_setup import BillingSetupServicer
 from batch_service.settings import BatchSettings
 from service_kit.channels import open_channel
 from service_kit.clock import SystemClock
-from service_kit.database import create_engine, create_pool
+from service_kit.database import create_engine, create_pool, prepare_connections
 from service_kit.relay import running_relay
 from service_kit.server import ServiceDefinition
 from tallybook.batch.v1 import batch_pb2_grpc, billing_setup_pb2_grpc
@@ -46,6 +47,7 @@ async def wired_engine(
     async with AsyncExitStack() as stack:
         database = create_engine(settings, name="batch", pool_size=_pool_size(settings))
         stack.push_async_callback(database.dispose)
+        prepare_connections(database, LOOK_UP_BY_INDEX)
         relay = await stack.enter_async_context(running_relay(settings, database))
         gateway_target = settings.gateway_target or await stack.enter_async_context(_sandbox(settings))
         resources = ProcessResources(

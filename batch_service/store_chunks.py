@@ -485,7 +485,8 @@ _INSERT_CHUNKS: Final = text("""
 
 async def load_records(connection: AsyncConnection, ticket: ChunkTicket) -> Sequence[LoadedRecord]:
     """The records of a chunk, by number."""
-    rows = await connection.execute(_LOAD, _of_chunk(ticket))
+    # Sorted here: to have them in order, the planner may read all of the session by number.
+    rows = sorted(await connection.execute(_LOAD, _of_chunk(ticket)), key=lambda row: int(row.record_no))
     return [
         LoadedRecord(
             record_no=row.record_no,
@@ -503,7 +504,6 @@ _LOAD: Final = text("""
     SELECT record_no, record_key, acct_no, payload, outcome, tries
       FROM batch_record
      WHERE client_no = :client_no AND session_no = :session_no AND chunk_no = :chunk_no
-     ORDER BY record_no
 """)
 
 
@@ -530,11 +530,18 @@ _STORE_RESULTS: Final = text("""
            reason = result.reason,
            message = result.message,
            tries = record.tries + 1
-      FROM unnest(:record_nos, :outcomes, :reasons, :messages) AS result (record_no, outcome, reason, message)
-     WHERE record.client_no = :client_no
-       AND record.session_no = :session_no
+      FROM (
+        SELECT :client_no AS client_no, :session_no AS session_no, one.*
+          FROM unnest(:record_nos, :outcomes, :reasons, :messages)
+               AS one (record_no, outcome, reason, message)
+        OFFSET 0
+      ) AS result
+     WHERE record.client_no = result.client_no
+       AND record.session_no = result.session_no
        AND record.record_no = result.record_no
 """).bindparams(
+    bindparam("client_no", type_=BigInteger),
+    bindparam("session_no", type_=BigInteger),
     bindparam("record_nos", type_=_BIGINTS),
     bindparam("outcomes", type_=ARRAY(SmallInteger)),
     bindparam("reasons", type_=ARRAY(Text)),

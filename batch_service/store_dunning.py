@@ -79,8 +79,12 @@ _FORGET_CHARGES: Final = """
 # Never back: who is late finds the step taken.
 _STEP_TAKEN: Final = """
     UPDATE dunning_position AS position SET last_step_no = given.step_no, last_step_on = $2
-    FROM unnest($3::bigint[], $4::date[], $5::integer[]) AS given (acct_no, entered_on, step_no)
-    WHERE position.client_no = $1 AND position.acct_no = given.acct_no
+    FROM (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($3::bigint[], $4::date[], $5::integer[]) AS one (acct_no, entered_on, step_no)
+        OFFSET 0
+    ) AS given
+    WHERE position.client_no = given.client_no AND position.acct_no = given.acct_no
       AND position.entered_on = given.entered_on AND position.last_step_no < given.step_no
     RETURNING position.acct_no
 """
@@ -97,18 +101,23 @@ _FREEZE_CHARGES: Final = """
 
 _FROZEN_CHARGES: Final = """
     SELECT charge.acct_no, charge.entered_on, charge.step_no, business_date, amount_minor, currency
-    FROM dunning_charge_intent AS charge
-    JOIN unnest($2::bigint[], $3::date[], $4::integer[]) AS given (acct_no, entered_on, step_no)
-      ON charge.acct_no = given.acct_no AND charge.entered_on = given.entered_on
-      AND charge.step_no = given.step_no
-    WHERE charge.client_no = $1
+    FROM (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($2::bigint[], $3::date[], $4::integer[]) AS one (acct_no, entered_on, step_no)
+        OFFSET 0
+    ) AS given
+    JOIN dunning_charge_intent AS charge USING (client_no, acct_no, entered_on, step_no)
     ORDER BY charge.acct_no
 """
 
 _THAW_CHARGES: Final = """
     DELETE FROM dunning_charge_intent AS charge
-    USING unnest($2::bigint[], $3::date[], $4::integer[]) AS given (acct_no, entered_on, step_no)
-    WHERE charge.client_no = $1 AND charge.acct_no = given.acct_no
+    USING (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($2::bigint[], $3::date[], $4::integer[]) AS one (acct_no, entered_on, step_no)
+        OFFSET 0
+    ) AS given
+    WHERE charge.client_no = given.client_no AND charge.acct_no = given.acct_no
       AND charge.entered_on = given.entered_on AND charge.step_no = given.step_no
 """
 

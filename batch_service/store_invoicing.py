@@ -56,10 +56,10 @@ _LOCK_DUE: Final = """
     SELECT acct_no, plan_instance_no, description, price_minor, currency, timing, period_months, anchor_day,
            start_date, activation_minor, activation_billed, tax_percent, cancelled_on, unbilled_from,
            next_bill_date
-    FROM recurring_plan
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[]) AND next_bill_date <= $3
-      AND status IN (1, 3)
-    ORDER BY plan_instance_no FOR NO KEY UPDATE
+    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
+    JOIN recurring_plan AS plan USING (client_no, plan_instance_no)
+    WHERE next_bill_date <= $3 AND status IN (1, 3)
+    ORDER BY plan_instance_no FOR NO KEY UPDATE OF plan
 """
 
 # A statement of its own: only a look that is taken after the lock sees what another worker wrote before it.
@@ -74,15 +74,18 @@ _SUSPENSIONS: Final = """
 """
 
 _FORMER_PRICES: Final = """
-    SELECT plan_instance_no, effective_date, former_price_minor, former_currency FROM plan_change
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[]) AND former_price_minor IS NOT NULL
+    SELECT plan_instance_no, effective_date, former_price_minor, former_currency
+    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
+    JOIN plan_change USING (client_no, plan_instance_no)
+    WHERE former_price_minor IS NOT NULL
     ORDER BY change_no
 """
 
 _PENDING: Final = """
-    SELECT plan_instance_no, line_no, line_type, description, amount_minor, currency FROM pending_line
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
-      AND invoice_no IS NULL AND claimed_for IS NULL
+    SELECT plan_instance_no, line_no, line_type, description, amount_minor, currency
+    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
+    JOIN pending_line USING (client_no, plan_instance_no)
+    WHERE invoice_no IS NULL AND claimed_for IS NULL
     ORDER BY line_no
 """
 
@@ -98,8 +101,12 @@ _ADD_INTENTS: Final = """
 
 _CLAIM_LINES: Final = """
     UPDATE pending_line AS line SET claimed_for = given.period_start
-    FROM unnest($2::bigint[], $3::date[]) AS given (line_no, period_start)
-    WHERE line.client_no = $1 AND line.line_no = given.line_no
+    FROM (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($2::bigint[], $3::date[]) AS one (line_no, period_start)
+        OFFSET 0
+    ) AS given
+    WHERE line.client_no = given.client_no AND line.line_no = given.line_no
 """
 
 # As text: who decodes JSON on a connection is none of our business.
@@ -118,20 +125,26 @@ _MOVE_ON: Final = """
     UPDATE recurring_plan AS plan
     SET unbilled_from = given.unbilled_from, next_bill_date = given.next_bill_date, billed = true,
         activation_billed = plan.activation_billed OR given.bills_activation
-    FROM unnest($2::bigint[], $3::date[], $4::date[], $5::boolean[])
-        AS given (plan_instance_no, unbilled_from, next_bill_date, bills_activation)
-    WHERE plan.client_no = $1 AND plan.plan_instance_no = given.plan_instance_no
+    FROM (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($2::bigint[], $3::date[], $4::date[], $5::boolean[])
+            AS one (plan_instance_no, unbilled_from, next_bill_date, bills_activation)
+        OFFSET 0
+    ) AS given
+    WHERE plan.client_no = given.client_no AND plan.plan_instance_no = given.plan_instance_no
 """
 
 # One statement, so that it happens once: who finds the intent gone settles nothing. An invoice that was not
 # made of the intent gives its lines back. A plan that was ended meanwhile stays ended.
 _SETTLE: Final = """
     WITH answered AS (
-        SELECT * FROM unnest($2::bigint[], $3::date[], $4::bigint[], $5::boolean[])
+        SELECT $1::bigint AS client_no, given.*
+        FROM unnest($2::bigint[], $3::date[], $4::bigint[], $5::boolean[])
             AS given (plan_instance_no, period_start, invoice_no, took_lines)
+        OFFSET 0
     ), settled AS (
         DELETE FROM invoice_intent AS intent USING answered
-        WHERE intent.client_no = $1 AND intent.plan_instance_no = answered.plan_instance_no
+        WHERE intent.client_no = answered.client_no AND intent.plan_instance_no = answered.plan_instance_no
           AND intent.period_start = answered.period_start
         RETURNING intent.*, answered.invoice_no, answered.took_lines
     ), invoiced AS (
@@ -139,7 +152,7 @@ _SETTLE: Final = """
         SET invoice_no = CASE WHEN settled.took_lines THEN settled.invoice_no END,
             claimed_for = CASE WHEN settled.took_lines THEN line.claimed_for END
         FROM settled
-        WHERE line.client_no = $1 AND line.plan_instance_no = settled.plan_instance_no
+        WHERE line.client_no = settled.client_no AND line.plan_instance_no = settled.plan_instance_no
           AND line.claimed_for = settled.period_start AND line.invoice_no IS NULL
     )
     UPDATE recurring_plan AS plan
@@ -148,7 +161,7 @@ _SETTLE: Final = """
         billed = true,
         activation_billed = plan.activation_billed OR (settled.bills_activation AND settled.took_lines)
     FROM settled
-    WHERE plan.client_no = $1 AND plan.plan_instance_no = settled.plan_instance_no
+    WHERE plan.client_no = settled.client_no AND plan.plan_instance_no = settled.plan_instance_no
 """
 
 # What the ledger refused is composed anew by the next run, from what is right then.
@@ -157,10 +170,10 @@ _DISCARD: Final = """
         DELETE FROM invoice_intent
         WHERE client_no = $1
           AND (plan_instance_no, period_start) IN (SELECT * FROM unnest($2::bigint[], $3::date[]))
-        RETURNING plan_instance_no, period_start
+        RETURNING client_no, plan_instance_no, period_start
     )
     UPDATE pending_line AS line SET claimed_for = NULL FROM refused
-    WHERE line.client_no = $1 AND line.plan_instance_no = refused.plan_instance_no
+    WHERE line.client_no = refused.client_no AND line.plan_instance_no = refused.plan_instance_no
       AND line.claimed_for = refused.period_start AND line.invoice_no IS NULL
 """
 
@@ -216,6 +229,8 @@ async def add_intents(
     invoices: Sequence[tuple[BilledPlan, InvoiceComposition]],
 ) -> None:
     """Write down invoices that are to be made, and claim their pending lines."""
+    if not invoices:
+        return
     driver = await raw_connection(connection)
     rows = [
         (
@@ -234,13 +249,16 @@ async def add_intents(
     ]
     await driver.execute(_ADD_INTENTS, client_no, *columns(rows, 10))
     claims = [(line_no, made.period.first_day) for _, made in invoices for line_no in made.pending_line_nos]
-    await driver.execute(_CLAIM_LINES, client_no, *columns(claims, 2))
+    if claims:
+        await driver.execute(_CLAIM_LINES, client_no, *columns(claims, 2))
 
 
 async def move_on(
     connection: AsyncConnection, client_no: int, periods: Sequence[tuple[BilledPlan, InvoiceComposition]]
 ) -> None:
     """Move plans past periods without anything to invoice."""
+    if not periods:
+        return
     driver = await raw_connection(connection)
     rows = [
         (
@@ -294,6 +312,8 @@ async def discard_intents(
     connection: AsyncConnection, client_no: int, refused: Sequence[InvoiceIntent]
 ) -> None:
     """The ledger refused these: their lines wait again."""
+    if not refused:
+        return
     driver = await raw_connection(connection)
     rows = [(intent.plan_instance_no, intent.period.first_day) for intent in refused]
     await driver.execute(_DISCARD, client_no, *columns(rows, 2))

@@ -84,14 +84,16 @@ _ATTEMPT_COLUMNS: Final = """
 """
 
 _OPEN_ATTEMPTS: Final = f"""
-    SELECT {_ATTEMPT_COLUMNS} FROM payment_attempt
-    WHERE client_no = $1 AND acct_no = ANY($2::bigint[]) AND status IN (1, 2, 3, 4)
-    ORDER BY acct_no
+    SELECT {_ATTEMPT_COLUMNS}
+    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS acct_no OFFSET 0) AS wanted
+    JOIN payment_attempt USING (client_no, acct_no)
+    WHERE status IN (1, 2, 3, 4)
 """  # noqa: S608
 
 _ATTEMPTS_FOR: Final = f"""
-    SELECT {_ATTEMPT_COLUMNS} FROM payment_attempt
-    WHERE client_no = $1 AND fact = ANY($2::text[])
+    SELECT {_ATTEMPT_COLUMNS}
+    FROM (SELECT $1::bigint AS client_no, unnest($2::text[]) AS fact OFFSET 0) AS wanted
+    JOIN payment_attempt USING (client_no, fact)
     ORDER BY method_version
 """  # noqa: S608
 
@@ -115,17 +117,26 @@ _SAVE_ATTEMPTS: Final = """
     UPDATE payment_attempt AS attempt
     SET status = given.status, gateway_reference = given.gateway_reference, decline_code = given.decline_code,
         amount_minor = given.amount_minor, event_no = given.event_no, changed_at = now()
-    FROM unnest($2::text[], $3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
-        AS given (attempt_id, status, gateway_reference, decline_code, amount_minor, event_no)
-    WHERE attempt.client_no = $1 AND attempt.attempt_id = given.attempt_id
+    FROM (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($2::text[], $3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+            AS one (attempt_id, status, gateway_reference, decline_code, amount_minor, event_no)
+        OFFSET 0
+    ) AS given
+    WHERE attempt.client_no = given.client_no AND attempt.attempt_id = given.attempt_id
       AND (attempt.status IN (1, 2, 3) OR (attempt.status = 4 AND given.status = 5)
            OR (attempt.status = 9 AND given.status = 4))
 """
 
 _DECLINE_FOR_GOOD: Final = """
     UPDATE payment_method AS method SET declined_for_good = true
-    FROM unnest($2::bigint[], $3::bigint[]) AS given (acct_no, version)
-    WHERE method.client_no = $1 AND method.acct_no = given.acct_no AND method.version = given.version
+    FROM (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($2::bigint[], $3::bigint[]) AS one (acct_no, version)
+        OFFSET 0
+    ) AS given
+    WHERE method.client_no = given.client_no AND method.acct_no = given.acct_no
+      AND method.version = given.version
 """
 
 
@@ -205,6 +216,8 @@ async def save_attempts(
     connection: AsyncConnection, client_no: int, attempts: Sequence[PaymentAttempt]
 ) -> None:
     """Store what became of attempts; a hard decline closes the payment method as it was set then."""
+    if not attempts:
+        return
     driver = await raw_connection(connection)
     rows = sorted(
         (
@@ -223,7 +236,8 @@ async def save_attempts(
         for attempt in attempts
         if attempt.status is AttemptStatus.HARD_DECLINED
     ]
-    await driver.execute(_DECLINE_FOR_GOOD, client_no, *columns(declined, 2))
+    if declined:
+        await driver.execute(_DECLINE_FOR_GOOD, client_no, *columns(declined, 2))
 
 
 def _method(row: Any) -> PaymentMethod:

@@ -45,9 +45,10 @@ _PLAN_COLUMNS: Final = """
 
 # In the order of their numbers, as every statement that locks plans does: so no two wait for each other.
 _LOCK_PLANS: Final = f"""
-    SELECT {_PLAN_COLUMNS} FROM recurring_plan
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
-    ORDER BY plan_instance_no FOR NO KEY UPDATE
+    SELECT {_PLAN_COLUMNS}
+    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
+    JOIN recurring_plan AS plan USING (client_no, plan_instance_no)
+    ORDER BY plan_instance_no FOR NO KEY UPDATE OF plan
 """  # noqa: S608  # the columns are ours
 
 _SET_PLANS: Final = f"""
@@ -73,8 +74,9 @@ _LIST_PLANS: Final = f"""
 """  # noqa: S608
 
 _PLAN_ACCOUNTS: Final = """
-    SELECT plan_instance_no, acct_no FROM recurring_plan
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
+    SELECT plan_instance_no, acct_no
+    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
+    JOIN recurring_plan USING (client_no, plan_instance_no)
 """
 
 _ADD_SUSPENSIONS: Final = """
@@ -95,28 +97,37 @@ _SCHEDULE: Final = """
 """
 
 _DUE_CHANGES: Final = """
-    SELECT plan_instance_no, change_no, kind, effective_date, new_price_minor, currency FROM plan_change
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
-      AND applied_on IS NULL AND effective_date <= $3
-    ORDER BY change_no FOR NO KEY UPDATE
+    SELECT plan_instance_no, change_no, kind, effective_date, new_price_minor, currency
+    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
+    JOIN plan_change AS change USING (client_no, plan_instance_no)
+    WHERE applied_on IS NULL AND effective_date <= $3
+    ORDER BY change_no FOR NO KEY UPDATE OF change
 """
 
 _SAVE_STATES: Final = """
     UPDATE recurring_plan AS plan
     SET status = given.status, price_minor = given.price_minor, currency = given.currency,
         suspended_on = given.suspended_on, cancelled_on = given.cancelled_on
-    FROM unnest($2::bigint[], $3::smallint[], $4::bigint[], $5::text[], $6::date[], $7::date[])
-        AS given (plan_instance_no, status, price_minor, currency, suspended_on, cancelled_on)
-    WHERE plan.client_no = $1 AND plan.plan_instance_no = given.plan_instance_no
+    FROM (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($2::bigint[], $3::smallint[], $4::bigint[], $5::text[], $6::date[], $7::date[])
+            AS one (plan_instance_no, status, price_minor, currency, suspended_on, cancelled_on)
+        OFFSET 0
+    ) AS given
+    WHERE plan.client_no = given.client_no AND plan.plan_instance_no = given.plan_instance_no
 """
 
 _MARK_APPLIED: Final = """
     UPDATE plan_change AS change
     SET applied_on = $2, former_price_minor = given.former_price_minor,
         former_currency = given.former_currency
-    FROM unnest($3::bigint[], $4::bigint[], $5::text[])
-        AS given (change_no, former_price_minor, former_currency)
-    WHERE change.client_no = $1 AND change.change_no = given.change_no
+    FROM (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($3::bigint[], $4::bigint[], $5::text[])
+            AS one (change_no, former_price_minor, former_currency)
+        OFFSET 0
+    ) AS given
+    WHERE change.client_no = given.client_no AND change.change_no = given.change_no
 """
 
 # Dunning suspends what is active of an account; the change is kept beside those that were scheduled.

@@ -62,10 +62,11 @@ _PLAN_INSTANCES_TO_PREPARE: Final = """
 # The rows stay locked until they are marked: usage that comes meanwhile is of the next run.
 _UNRATED: Final = """
     WITH unrated AS (
-        SELECT plan_instance_no, usage_id, usage_type, quantity FROM usage_record
-        WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
-          AND pending_line_no IS NULL AND used_at < $3
-        ORDER BY usage_id FOR NO KEY UPDATE
+        SELECT plan_instance_no, usage_id, usage_type, quantity
+        FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
+        JOIN usage_record AS usage USING (client_no, plan_instance_no)
+        WHERE pending_line_no IS NULL AND used_at < $3
+        ORDER BY usage_id FOR NO KEY UPDATE OF usage
     )
     SELECT plan_instance_no, usage_type, sum(quantity) AS quantity, array_agg(usage_id) AS usage_ids
     FROM unrated GROUP BY plan_instance_no, usage_type ORDER BY plan_instance_no, usage_type
@@ -100,8 +101,13 @@ _ADD_RATED_LINES: Final = """
 
 _MARK_RATED: Final = """
     UPDATE usage_record AS usage SET pending_line_no = given.line_no
-    FROM unnest($2::text[], $3::bigint[]) AS given (usage_id, line_no)
-    WHERE usage.client_no = $1 AND usage.usage_id = given.usage_id AND usage.pending_line_no IS NULL
+    FROM (
+        SELECT $1::bigint AS client_no, one.*
+        FROM unnest($2::text[], $3::bigint[]) AS one (usage_id, line_no)
+        OFFSET 0
+    ) AS given
+    WHERE usage.client_no = given.client_no AND usage.usage_id = given.usage_id
+      AND usage.pending_line_no IS NULL
 """
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 import structlog
-from sqlalchemy import event, exc
+from sqlalchemy import AdaptedConnection, event, exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from service_kit.settings import ServiceSettings
@@ -65,6 +65,14 @@ def engine_on(
             raise exc.DisconnectionError("closed by the server while it was idle")
 
     return engine
+
+
+def prepare_connections(engine: AsyncEngine, statements: str) -> None:
+    """Run statements, settings as a rule, on every connection that the engine opens from now on."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: AdaptedConnection, _record: object) -> None:
+        connection.run_async(lambda driver: driver.execute(statements))
 
 
 async def create_pool(settings: ServiceSettings, *, name: str, size: int | None = None) -> RawPool:

@@ -32,7 +32,7 @@ class BillingManager(BatchProcess):
     name: ClassVar[str] = "Billing Manager"
     purpose: ClassVar[str] = "Collects electronic payments for what is due"
     depends_on: ClassVar[tuple[str, ...]] = ("invoicer",)
-    chunk_size: ClassVar[int] = 200
+    chunk_size: ClassVar[int] = 1_000
     jobs: ClassVar[JobNames] = JobNames(
         prepare="Ask whether the payment gateway is available",
         select="Select the accounts that pay electronically and owe something",

@@ -81,7 +81,7 @@ class DunningManager(BatchProcess):
         " suspension"
     )
     depends_on: ClassVar[tuple[str, ...]] = ("billing_manager",)
-    chunk_size: ClassVar[int] = 200
+    chunk_size: ClassVar[int] = 1_000
     jobs: ClassVar[JobNames] = JobNames(
         select="Select the accounts that are overdue or in dunning", work="Take the steps that are due"
     )

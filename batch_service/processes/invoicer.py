@@ -54,6 +54,7 @@ class Invoicer(BatchProcess):
     name: ClassVar[str] = "Invoicer"
     purpose: ClassVar[str] = "Generates the invoices of the plan instances that are due on the business date"
     depends_on: ClassVar[tuple[str, ...]] = ("housekeeping",)
+    chunk_size: ClassVar[int] = 1_000
     jobs: ClassVar[JobNames] = JobNames(
         select="Select the plan instances that are due", work="Compose the invoices and post them"
     )
