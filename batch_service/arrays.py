@@ -3,8 +3,9 @@
 How statements look up many rows by their keys: every table leads with `client_no`, and as long as the planner
 knows nothing of a table it takes a client for one of two hundred. In a table that grew a hundredfold since it
 was analysed it would read all of the client for each chunk, and a night would grow with the square of the
-accounts. So what is looked up stands in a sub-select with the client in it, and `OFFSET 0` keeps the planner
-from looking through that: one look-up by the whole key for each row is all that is left to it.
+accounts. So what is looked up stands in a lateral sub-select, or the client in one beside the keys, and
+`OFFSET 0` keeps the planner from looking through that: one look-up by the whole key for each row is all that
+is left to it.
 """
 
 from collections.abc import Sequence

@@ -7,6 +7,7 @@ Order of locks, everywhere: client, chunk, session. A claim locks the session (s
 is safe, since it takes Pending chunks only, and who holds a session exclusively waits for no Pending chunk.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -510,43 +511,26 @@ _LOAD: Final = text("""
 async def store_results(
     connection: AsyncConnection, ticket: ChunkTicket, results: Sequence[RecordResult]
 ) -> None:
-    """Store what became of the records of a chunk, and that they were worked once more. One statement."""
-    await connection.execute(
-        _STORE_RESULTS,
-        {
-            "client_no": ticket.client_no,
-            "session_no": ticket.session_no,
-            "record_nos": [result.record_no for result in results],
-            "outcomes": [result.outcome.value for result in results],
-            "reasons": [_storable(result.reason) for result in results],
-            "messages": [_storable(result.message) for result in results],
-        },
-    )
+    """Store what became of the records of a chunk, each of which has a result, and that they were worked once
+    more. One statement.
+    """
+    by_number = {
+        result.record_no: (result.outcome.value, _storable(result.reason), _storable(result.message))
+        for result in results
+    }
+    await connection.execute(_STORE_RESULTS, {**_of_chunk(ticket), "results": json.dumps(by_number)})
 
 
+# The results are looked up by the rows, in an object, and not joined with them: for a join the planner would
+# have to know how many records a session has, and it learns that when the session is over.
 _STORE_RESULTS: Final = text("""
-    UPDATE batch_record AS record
-       SET outcome = result.outcome,
-           reason = result.reason,
-           message = result.message,
-           tries = record.tries + 1
-      FROM (
-        SELECT :client_no AS client_no, :session_no AS session_no, one.*
-          FROM unnest(:record_nos, :outcomes, :reasons, :messages)
-               AS one (record_no, outcome, reason, message)
-        OFFSET 0
-      ) AS result
-     WHERE record.client_no = result.client_no
-       AND record.session_no = result.session_no
-       AND record.record_no = result.record_no
-""").bindparams(
-    bindparam("client_no", type_=BigInteger),
-    bindparam("session_no", type_=BigInteger),
-    bindparam("record_nos", type_=_BIGINTS),
-    bindparam("outcomes", type_=ARRAY(SmallInteger)),
-    bindparam("reasons", type_=ARRAY(Text)),
-    bindparam("messages", type_=ARRAY(Text)),
-)
+    UPDATE batch_record
+       SET outcome = (CAST(:results AS jsonb) -> record_no::text ->> 0)::smallint,
+           reason = CAST(:results AS jsonb) -> record_no::text ->> 1,
+           message = CAST(:results AS jsonb) -> record_no::text ->> 2,
+           tries = tries + 1
+     WHERE client_no = :client_no AND session_no = :session_no AND chunk_no = :chunk_no
+""").bindparams(bindparam("results", type_=Text))
 
 
 async def split_chunk(

@@ -56,10 +56,12 @@ _LOCK_DUE: Final = """
     SELECT acct_no, plan_instance_no, description, price_minor, currency, timing, period_months, anchor_day,
            start_date, activation_minor, activation_billed, tax_percent, cancelled_on, unbilled_from,
            next_bill_date
-    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
-    JOIN recurring_plan AS plan USING (client_no, plan_instance_no)
+    FROM unnest($2::bigint[]) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT * FROM recurring_plan WHERE client_no = $1 AND plan_instance_no = wanted
+        OFFSET 0 FOR NO KEY UPDATE
+    ) AS plan
     WHERE next_bill_date <= $3 AND status IN (1, 3)
-    ORDER BY plan_instance_no FOR NO KEY UPDATE OF plan
 """
 
 # A statement of its own: only a look that is taken after the lock sees what another worker wrote before it.
@@ -75,17 +77,22 @@ _SUSPENSIONS: Final = """
 
 _FORMER_PRICES: Final = """
     SELECT plan_instance_no, effective_date, former_price_minor, former_currency
-    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
-    JOIN plan_change USING (client_no, plan_instance_no)
+    FROM unnest($2::bigint[]) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT * FROM plan_change WHERE client_no = $1 AND plan_instance_no = wanted OFFSET 0
+    ) AS change
     WHERE former_price_minor IS NOT NULL
     ORDER BY change_no
 """
 
 _PENDING: Final = """
     SELECT plan_instance_no, line_no, line_type, description, amount_minor, currency
-    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
-    JOIN pending_line USING (client_no, plan_instance_no)
-    WHERE invoice_no IS NULL AND claimed_for IS NULL
+    FROM unnest($2::bigint[]) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT * FROM pending_line
+        WHERE client_no = $1 AND plan_instance_no = wanted AND invoice_no IS NULL AND claimed_for IS NULL
+        OFFSET 0
+    ) AS line
     ORDER BY line_no
 """
 
@@ -194,7 +201,8 @@ async def lock_due_plans(
     on.
     """
     driver = await raw_connection(connection)
-    locked = await driver.fetch(_LOCK_DUE, client_no, plan_instance_nos, business_date)
+    # Locked in the order of their numbers, as every statement that locks plans does.
+    locked = await driver.fetch(_LOCK_DUE, client_no, sorted(plan_instance_nos), business_date)
     open_ones = {row[0] for row in await driver.fetch(_WITH_INTENT, client_no, plan_instance_nos)}
     rows = [row for row in locked if row["plan_instance_no"] not in open_ones]
     numbers = [row["plan_instance_no"] for row in rows]

@@ -84,16 +84,23 @@ _ATTEMPT_COLUMNS: Final = """
 """
 
 _OPEN_ATTEMPTS: Final = f"""
-    SELECT {_ATTEMPT_COLUMNS}
-    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS acct_no OFFSET 0) AS wanted
-    JOIN payment_attempt USING (client_no, acct_no)
-    WHERE status IN (1, 2, 3, 4)
+    SELECT attempt.*
+    FROM unnest($2::bigint[]) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT {_ATTEMPT_COLUMNS} FROM payment_attempt
+        WHERE client_no = $1 AND acct_no = wanted AND status IN (1, 2, 3, 4)
+        OFFSET 0
+    ) AS attempt
 """  # noqa: S608
 
 _ATTEMPTS_FOR: Final = f"""
-    SELECT {_ATTEMPT_COLUMNS}
-    FROM (SELECT $1::bigint AS client_no, unnest($2::text[]) AS fact OFFSET 0) AS wanted
-    JOIN payment_attempt USING (client_no, fact)
+    SELECT attempt.*
+    FROM unnest($2::text[]) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT {_ATTEMPT_COLUMNS} FROM payment_attempt
+        WHERE client_no = $1 AND fact = wanted
+        OFFSET 0
+    ) AS attempt
     ORDER BY method_version
 """  # noqa: S608
 

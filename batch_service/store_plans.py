@@ -46,9 +46,11 @@ _PLAN_COLUMNS: Final = """
 # In the order of their numbers, as every statement that locks plans does: so no two wait for each other.
 _LOCK_PLANS: Final = f"""
     SELECT {_PLAN_COLUMNS}
-    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
-    JOIN recurring_plan AS plan USING (client_no, plan_instance_no)
-    ORDER BY plan_instance_no FOR NO KEY UPDATE OF plan
+    FROM (SELECT unnest($2::bigint[]) AS wanted ORDER BY 1) AS ordered
+    CROSS JOIN LATERAL (
+        SELECT * FROM recurring_plan WHERE client_no = $1 AND plan_instance_no = wanted
+        OFFSET 0 FOR NO KEY UPDATE
+    ) AS plan
 """  # noqa: S608  # the columns are ours
 
 _SET_PLANS: Final = f"""
@@ -75,8 +77,10 @@ _LIST_PLANS: Final = f"""
 
 _PLAN_ACCOUNTS: Final = """
     SELECT plan_instance_no, acct_no
-    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
-    JOIN recurring_plan USING (client_no, plan_instance_no)
+    FROM unnest($2::bigint[]) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT * FROM recurring_plan WHERE client_no = $1 AND plan_instance_no = wanted OFFSET 0
+    ) AS plan
 """
 
 _ADD_SUSPENSIONS: Final = """
@@ -98,10 +102,13 @@ _SCHEDULE: Final = """
 
 _DUE_CHANGES: Final = """
     SELECT plan_instance_no, change_no, kind, effective_date, new_price_minor, currency
-    FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
-    JOIN plan_change AS change USING (client_no, plan_instance_no)
-    WHERE applied_on IS NULL AND effective_date <= $3
-    ORDER BY change_no FOR NO KEY UPDATE OF change
+    FROM unnest($2::bigint[]) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT * FROM plan_change WHERE client_no = $1 AND plan_instance_no = wanted AND applied_on IS NULL
+        OFFSET 0 FOR NO KEY UPDATE
+    ) AS change
+    WHERE effective_date <= $3
+    ORDER BY change_no
 """
 
 _SAVE_STATES: Final = """

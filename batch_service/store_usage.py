@@ -63,10 +63,12 @@ _PLAN_INSTANCES_TO_PREPARE: Final = """
 _UNRATED: Final = """
     WITH unrated AS (
         SELECT plan_instance_no, usage_id, usage_type, quantity
-        FROM (SELECT $1::bigint AS client_no, unnest($2::bigint[]) AS plan_instance_no OFFSET 0) AS wanted
-        JOIN usage_record AS usage USING (client_no, plan_instance_no)
-        WHERE pending_line_no IS NULL AND used_at < $3
-        ORDER BY usage_id FOR NO KEY UPDATE OF usage
+        FROM unnest($2::bigint[]) AS wanted
+        CROSS JOIN LATERAL (
+            SELECT * FROM usage_record
+            WHERE client_no = $1 AND plan_instance_no = wanted AND pending_line_no IS NULL AND used_at < $3
+            ORDER BY usage_id OFFSET 0 FOR NO KEY UPDATE
+        ) AS usage
     )
     SELECT plan_instance_no, usage_type, sum(quantity) AS quantity, array_agg(usage_id) AS usage_ids
     FROM unrated GROUP BY plan_instance_no, usage_type ORDER BY plan_instance_no, usage_type
