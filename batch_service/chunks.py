@@ -4,7 +4,7 @@ lease.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from batch_service.processes.contract import RecordOutcome
 from batch_service.sessions import SessionId
@@ -62,8 +62,7 @@ class Claim:
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedRecord:
+class LoadedRecord(NamedTuple):
     """A record of a claimed chunk, with what became of it before."""
 
     record_no: int

@@ -6,9 +6,8 @@ next call finds out where the last one stopped, and goes on from there.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,8 +31,7 @@ from batch_service.store_payments import PaymentAttempt
 from service_kit.money import Money
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionOrder:
+class CollectionOrder(NamedTuple):
     """Collect what is due of an account, once for `fact`. Nothing new is collected without a method that
     may be charged.
     """
@@ -43,8 +41,7 @@ class CollectionOrder:
     business_date: date
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionOutcome:
+class CollectionOutcome(NamedTuple):
     """What became of an order: money collected for it (None: none, now or before), or why it failed."""
 
     collected: Money | None = None
@@ -151,13 +148,12 @@ class Collector:
         posted, refusals = [], {}
         for attempt, answer in zip(approved, answers, strict=True):
             if isinstance(answer, Posted):
-                posted.append(replace(attempt, status=AttemptStatus.POSTED, event_no=answer.event_no))
+                posted.append(attempt._replace(status=AttemptStatus.POSTED, event_no=answer.event_no))
             elif answer.reason == "GATEWAY_REFERENCE_TAKEN":
                 # This very payment is in the ledger, recorded by another hand: it must not be there twice.
                 event_no = answer.metadata.get("event_no", "")
                 posted.append(
-                    replace(
-                        attempt,
+                    attempt._replace(
                         status=AttemptStatus.POSTED,
                         event_no=int(event_no) if event_no.isdecimal() else None,
                     )
@@ -249,14 +245,13 @@ def _again(attempt: PaymentAttempt, method: PaymentMethod | None, balance: Money
     due = amount_to_collect(balance) if balance is not None else None
     unchanged = method is not None and method.collectable and method.version == attempt.method_version
     if due is None or not unchanged:
-        return replace(attempt, status=AttemptStatus.LAPSED)
-    return replace(attempt, amount=due, status=AttemptStatus.NEW)
+        return attempt._replace(status=AttemptStatus.LAPSED)
+    return attempt._replace(amount=due, status=AttemptStatus.NEW)
 
 
 def _answered(attempt: PaymentAttempt, answer: ChargeAnswer) -> PaymentAttempt:
     taken = answer.amount if answer.answer is GatewayAnswer.APPROVED and answer.amount else attempt.amount
-    return replace(
-        attempt,
+    return attempt._replace(
         status=STATUS_AFTER[answer.answer],
         gateway_reference=answer.gateway_reference,
         decline_code=answer.decline_code,

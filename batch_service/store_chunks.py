@@ -486,26 +486,20 @@ _INSERT_CHUNKS: Final = text("""
 
 async def load_records(connection: AsyncConnection, ticket: ChunkTicket) -> Sequence[LoadedRecord]:
     """The records of a chunk, by number."""
+    driver = await raw_connection(connection)
+    rows = await driver.fetch(_LOAD, ticket.client_no, ticket.session_no, ticket.chunk_no)
     # Sorted here: to have them in order, the planner may read all of the session by number.
-    rows = sorted(await connection.execute(_LOAD, _of_chunk(ticket)), key=lambda row: int(row.record_no))
-    return [
-        LoadedRecord(
-            record_no=row.record_no,
-            record_key=row.record_key,
-            acct_no=row.acct_no,
-            payload=row.payload,
-            outcome=RecordOutcome(row.outcome),
-            tries=row.tries,
-        )
-        for row in rows
-    ]
+    return sorted(
+        LoadedRecord(record_no, record_key, acct_no, payload, RecordOutcome(outcome), tries)
+        for record_no, record_key, acct_no, payload, outcome, tries in rows
+    )
 
 
-_LOAD: Final = text("""
+_LOAD: Final = """
     SELECT record_no, record_key, acct_no, payload, outcome, tries
       FROM batch_record
-     WHERE client_no = :client_no AND session_no = :session_no AND chunk_no = :chunk_no
-""")
+     WHERE client_no = $1 AND session_no = $2 AND chunk_no = $3
+"""
 
 
 async def store_results(

@@ -34,6 +34,8 @@ from batch_service.rules.invoicing import (
 from service_kit.database import raw_connection
 from service_kit.money import Money
 
+_NO_TAX: Final = Fraction(0)
+
 
 @dataclass(frozen=True, slots=True)
 class DuePlan:
@@ -62,12 +64,6 @@ _LOCK_DUE: Final = """
         OFFSET 0 FOR NO KEY UPDATE
     ) AS plan
     WHERE next_bill_date <= $3 AND status IN (1, 3)
-"""
-
-# A statement of its own: only a look that is taken after the lock sees what another worker wrote before it.
-_WITH_INTENT: Final = """
-    SELECT plan_instance_no FROM invoice_intent
-    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
 """
 
 _SUSPENSIONS: Final = """
@@ -197,14 +193,10 @@ async def plan_instances_to_invoice(
 async def lock_due_plans(
     connection: AsyncConnection, client_no: int, plan_instance_nos: Sequence[int], business_date: date
 ) -> list[DuePlan]:
-    """Those of these plans that are due and have no open intent, locked, with what their invoices depend
-    on.
-    """
+    """Those of these plans that are due, locked, with what their invoices depend on."""
     driver = await raw_connection(connection)
     # Locked in the order of their numbers, as every statement that locks plans does.
-    locked = await driver.fetch(_LOCK_DUE, client_no, sorted(plan_instance_nos), business_date)
-    open_ones = {row[0] for row in await driver.fetch(_WITH_INTENT, client_no, plan_instance_nos)}
-    rows = [row for row in locked if row["plan_instance_no"] not in open_ones]
+    rows = await driver.fetch(_LOCK_DUE, client_no, sorted(plan_instance_nos), business_date)
     numbers = [row["plan_instance_no"] for row in rows]
     suspensions = _grouped(await driver.fetch(_SUSPENSIONS, client_no, numbers))
     former_prices = _grouped(await driver.fetch(_FORMER_PRICES, client_no, numbers))
@@ -235,10 +227,12 @@ async def add_intents(
     client_no: int,
     invoice_date: date,
     invoices: Sequence[tuple[BilledPlan, InvoiceComposition]],
-) -> None:
-    """Write down invoices that are to be made, and claim their pending lines."""
+) -> list[InvoiceIntent]:
+    """Write down invoices that are to be made, claim their pending lines, and return them as they were
+    written.
+    """
     if not invoices:
-        return
+        return []
     driver = await raw_connection(connection)
     rows = [
         (
@@ -259,6 +253,10 @@ async def add_intents(
     claims = [(line_no, made.period.first_day) for _, made in invoices for line_no in made.pending_line_nos]
     if claims:
         await driver.execute(_CLAIM_LINES, client_no, *columns(claims, 2))
+    return [
+        InvoiceIntent(plan.acct_no, plan.plan_instance_no, made.period, invoice_date, made.lines)
+        for plan, made in invoices
+    ]
 
 
 async def move_on(
@@ -353,6 +351,6 @@ def _billed_plan(row: Any, suspensions: list[Any], former_prices: list[Any]) -> 
         ),
         suspensions=tuple(DayRange(days["suspended_on"], days["resumed_on"]) for days in suspensions),
         cancelled_on=row["cancelled_on"],
-        tax_percent=Fraction(row["tax_percent"] or 0),
+        tax_percent=Fraction(row["tax_percent"]) if row["tax_percent"] else _NO_TAX,
         activation_charge=Money(activation, currency) if activation else None,
     )

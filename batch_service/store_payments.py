@@ -1,9 +1,8 @@
 """The SQL of payment methods and of attempts to collect."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,8 +13,7 @@ from service_kit.database import raw_connection
 from service_kit.money import Money
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentAttempt:
+class PaymentAttempt(NamedTuple):
     """An attempt to collect from an account, stored before the gateway is called (see rules.collection).
 
     attempt_id: the name by which the gateway knows it.
@@ -36,8 +34,7 @@ class PaymentAttempt:
     event_no: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionCandidate:
+class CollectionCandidate(NamedTuple):
     """An account from which something may be collected, or of which an attempt has to be settled first."""
 
     acct_no: int

@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -51,8 +51,7 @@ class RecordOutcome(IntEnum):
     FAILED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class SelectedRecord:
+class SelectedRecord(NamedTuple):
     """One account, plan instance or file line that a session has to work.
 
     record_key: what it is, for people and in the audit log: "account:1007", "line:13".
@@ -65,8 +64,7 @@ class SelectedRecord:
     payload: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkRecord:
+class WorkRecord(NamedTuple):
     """A selected record that is to be worked now; `tries` is how often it was worked before."""
 
     record_no: int
@@ -76,8 +74,7 @@ class WorkRecord:
     tries: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordResult:
+class RecordResult(NamedTuple):
     """What became of one record. Make it with `ok` or `failed`."""
 
     record_no: int

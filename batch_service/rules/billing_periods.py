@@ -130,15 +130,15 @@ def fraction_of_periods(cycle: BillingCycle, served: Sequence[DayRange]) -> Frac
     """How many full periods the served days are, exactly: each day counts as one of the days of its own
     period.
     """
-    total = Fraction(0)
+    total: Fraction | int = 0
     for days in served:
         day = days.first_day
         while day < days.end:
             full = anchor_period(cycle, day)
             part = full.overlap(days)
-            total += Fraction(part.days, full.days)
+            total += 1 if part == full else Fraction(part.days, full.days)
             day = part.end
-    return total
+    return Fraction(total)
 
 
 def served_days(

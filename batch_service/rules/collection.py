@@ -13,7 +13,7 @@ first.
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from service_kit.money import Money
 
@@ -72,8 +72,7 @@ STATUS_AFTER: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeOrder:
+class ChargeOrder(NamedTuple):
     """What the gateway is asked to take, by the name of the attempt."""
 
     attempt_id: str
@@ -81,8 +80,7 @@ class ChargeOrder:
     amount: Money
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeAnswer:
+class ChargeAnswer(NamedTuple):
     """An answer of the gateway. The reference is its number for money that it took; the code says why it
     declined.
     """

@@ -176,7 +176,8 @@ def compose(plan: BilledPlan, pending: Sequence[PendingLine]) -> InvoiceComposit
             )
         )
     lines = charges + [InvoiceLine(line.line_type, line.description, line.amount) for line in taken]
-    lines.append(_tax_line(plan, lines))
+    if plan.tax_percent:
+        lines.append(_tax_line(plan, lines))
     kept = [line for line in lines if line.amount.minor_units != 0]
     return InvoiceComposition(
         period=period,
