@@ -7,7 +7,7 @@ documents come in one group or in many.
 Keys are pairs, the client first: nothing of one client is ever found by another.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -240,14 +240,14 @@ class Books:
     def enter(self, decision: Decision) -> None:
         """Enter what a document posts, all or nothing; AMOUNT_OUT_OF_RANGE when a balance would overflow."""
         postings = decision.postings
-        if len(postings) == 1:
+        if decision.invoice is not None:
+            self._enter_invoice(decision.invoice, postings)
+        elif len(postings) == 1:
             self._enter_posting(postings[0])
         else:
             with self.all_or_nothing():
                 for posting in postings:
                     self._enter_posting(posting)
-        if decision.invoice is not None:
-            self._enter_invoice(decision.invoice)
         if decision.voided_invoice_no:
             invoice = (postings[0].client_no, decision.voided_invoice_no)
             self._set(self.voided_invoices, invoice, True)
@@ -299,7 +299,16 @@ class Books:
         """Enter the identifier of an account that is being opened."""
         self._set(self.external_ids, (client_no, external_id), NOT_NUMBERED)
 
-    def _enter_invoice(self, invoice: NewInvoice) -> None:
+    def _enter_invoice(self, invoice: NewInvoice, lines: Sequence[Posting]) -> None:
+        """All lines at once: they are of one account and plan instance, and name nothing else."""
+        account = (invoice.client_no, invoice.acct_no)
+        plan_instance = (invoice.client_no, invoice.plan_instance_no)
+        balance = _balance_after(self.balances[account], lines)
+        if invoice.plan_instance_no:
+            plan_balance = _balance_after(self.plan_balances[plan_instance], lines)
+            self._set(self.plan_balances, plan_instance, plan_balance)
+        self._set(self.balances, account, balance)
+        self._set(self.last_events, account, NOT_NUMBERED)
         period = (
             invoice.client_no,
             invoice.acct_no,
@@ -313,6 +322,13 @@ class Books:
         if self._journal is not None:
             self._journal.append((register, key, register.get(key)))
         register[key] = value
+
+
+def _balance_after(balance: int, postings: Sequence[Posting]) -> int:
+    for posting in postings:
+        balance += posting.type.effect * posting.amount
+        _require_range(balance, posting)
+    return balance
 
 
 def _require_range(balance: int, posting: Posting) -> None:

@@ -2,7 +2,7 @@
 say.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -58,6 +58,16 @@ def check_draft(draft: Draft, roles: Container[str]) -> None:
     check_source = _SOURCE_CHECKS.get(type(draft.source))
     if check_source is not None:
         check_source(draft)
+
+
+def check_invoice_lines(drafts: Sequence[Draft], roles: Container[str]) -> None:
+    """As `check_draft` does each of the lines of one invoice; what they have in common is checked once."""
+    check_draft(drafts[0], roles)
+    for draft in drafts[1:]:
+        assert isinstance(draft.source, NewInvoiceLine)
+        _check_amount(draft)
+        if "\0" in draft.source.description:
+            raise refusals.text_with_nul("source")
 
 
 def _check_amount(draft: Draft) -> None:

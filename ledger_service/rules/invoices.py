@@ -15,7 +15,9 @@ def decide_invoice(document: Document, books: Books) -> Decision:
     assert isinstance(first.source, NewInvoiceLine)
     account = books.account_of(client_no, first)
     for draft in document.drafts[1:]:
-        books.account_of(client_no, draft)
+        # They have the account and the plan instance of the first.
+        if draft.currency != first.currency:
+            books.account_of(client_no, draft)
     start, end = first.source.billing_period_start, first.source.billing_period_end
     period_key = (client_no, first.acct_no, first.plan_instance_no, start, end)
     period = books.periods.get(period_key)

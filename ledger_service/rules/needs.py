@@ -38,6 +38,7 @@ from ledger_service.rules.sources import (
     VoidOf,
     WriteOff,
 )
+from ledger_service.rules.transaction_types import DocumentKind
 
 
 @dataclass(slots=True)
@@ -61,7 +62,8 @@ class Needs:
         """Add what one order names."""
         client_no = order.client_no
         if isinstance(order, Document):
-            for draft in order.drafts:
+            # The lines of an invoice all name the same.
+            for draft in order.drafts[:1] if order.kind is DocumentKind.INVOICE else order.drafts:
                 self._add_draft(client_no, draft)
         elif isinstance(order, AccountOpening):
             if order.external_id:

@@ -1,8 +1,9 @@
 """InvoiceService: creates, voids and reads invoices."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -12,9 +13,14 @@ from ledger_service.requests import FirstAnswer, Outcome, PostingRequest, finger
 from ledger_service.rules import refusals, sources
 from ledger_service.rules.commit_groups import Accepted
 from ledger_service.rules.documents import Document
-from ledger_service.rules.drafts import Draft, check_draft, check_texts
+from ledger_service.rules.drafts import Draft, check_invoice_lines, check_texts
 from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
-from ledger_service.rules.transaction_types import ANY_VOID, TRANSACTION_TYPES, DocumentKind
+from ledger_service.rules.transaction_types import (
+    ANY_VOID,
+    TRANSACTION_TYPES,
+    DocumentKind,
+    TransactionType,
+)
 from ledger_service.servicers.draft_batch import status_of
 from ledger_service.servicers.draft_contract import business_date_from_proto
 from ledger_service.servicers.posting_calls import PostingCalls
@@ -31,6 +37,9 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _DEFAULT_PAGE_SIZE: Final = 100
 _AFTER_ALL: Final = 2**63 - 1
 _MOST_LINES: Final = 20_000
+_TYPES_OF_LINES: Final[Mapping[int, TransactionType]] = MappingProxyType(
+    {code: TRANSACTION_TYPES[line.transaction_type] for code, line in INVOICE_LINE_TYPES.items()}
+)
 
 
 class InvoiceServicer(invoice_pb2_grpc.InvoiceServiceServicer):
@@ -137,8 +146,9 @@ def _fill_result(result: invoice_pb2.InvoiceResult, accepted: Accepted) -> None:
     invoice = accepted.decision.invoice
     assert invoice is not None
     result.invoice_no = invoice.invoice_no
-    for _, event_no, source_no in accepted.numbers():
-        result.lines.add(event_no=event_no, invoice_detail_no=source_no)
+    add_line = result.lines.add
+    for event_no, source_no in enumerate(accepted.source_nos, accepted.first_event_no):
+        add_line(event_no=event_no, invoice_detail_no=source_no)
 
 
 def _read_batch(
@@ -148,8 +158,7 @@ def _read_batch(
     for place, message in enumerate(request.invoices):
         try:
             drafts = _drafts(message, today)
-            for draft in drafts:
-                check_draft(draft, roles)
+            check_invoice_lines(drafts, roles)
         except DomainError as refusal:
             batch.refused[place] = refusal
         else:
@@ -163,20 +172,24 @@ def _drafts(message: invoice_pb2.InvoiceDraft, today: date) -> list[Draft]:
     start = date_from_proto(message.billing_period_start, "billing_period_start")
     end = date_from_proto(message.billing_period_end, "billing_period_end")
     invoice_date = business_date_from_proto(message.invoice_date, "invoice_date", today)
-    return [
-        Draft(
-            TRANSACTION_TYPES[INVOICE_LINE_TYPES[line.line_type].transaction_type],
-            message.acct_no,
-            message.plan_instance_no,
-            line.amount.minor_units,
-            line.amount.currency_code,
-            invoice_date,
-            "",
-            "",
-            sources.NewInvoiceLine(line.line_type, line.description, start, end),
+    acct_no, plan_instance_no = message.acct_no, message.plan_instance_no
+    drafts = []
+    for line in message.lines:
+        line_type, amount = line.line_type, line.amount
+        drafts.append(
+            Draft(
+                _TYPES_OF_LINES[line_type],
+                acct_no,
+                plan_instance_no,
+                amount.minor_units,
+                amount.currency_code,
+                invoice_date,
+                "",
+                "",
+                sources.NewInvoiceLine(line_type, line.description, start, end),
+            )
         )
-        for line in message.lines
-    ]
+    return drafts
 
 
 def _invoice_to_proto(invoice: Invoice, lines: Sequence[InvoiceLineItem]) -> invoice_pb2.Invoice:
