@@ -66,6 +66,12 @@ _LOCK_DUE: Final = """
     WHERE next_bill_date <= $3 AND status IN (1, 3)
 """
 
+# A statement of its own: only a look that is taken after the lock sees what another worker wrote before it.
+_WITH_INTENT: Final = """
+    SELECT plan_instance_no FROM invoice_intent
+    WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
+"""
+
 _SUSPENSIONS: Final = """
     SELECT plan_instance_no, suspended_on, resumed_on FROM plan_suspension
     WHERE client_no = $1 AND plan_instance_no = ANY($2::bigint[])
@@ -193,10 +199,14 @@ async def plan_instances_to_invoice(
 async def lock_due_plans(
     connection: AsyncConnection, client_no: int, plan_instance_nos: Sequence[int], business_date: date
 ) -> list[DuePlan]:
-    """Those of these plans that are due, locked, with what their invoices depend on."""
+    """Those of these plans that are due and have no open intent, locked, with what their invoices depend
+    on.
+    """
     driver = await raw_connection(connection)
     # Locked in the order of their numbers, as every statement that locks plans does.
-    rows = await driver.fetch(_LOCK_DUE, client_no, sorted(plan_instance_nos), business_date)
+    locked = await driver.fetch(_LOCK_DUE, client_no, sorted(plan_instance_nos), business_date)
+    open_ones = {row[0] for row in await driver.fetch(_WITH_INTENT, client_no, plan_instance_nos)}
+    rows = [row for row in locked if row["plan_instance_no"] not in open_ones]
     numbers = [row["plan_instance_no"] for row in rows]
     suspensions = _grouped(await driver.fetch(_SUSPENSIONS, client_no, numbers))
     former_prices = _grouped(await driver.fetch(_FORMER_PRICES, client_no, numbers))

@@ -98,14 +98,10 @@ class Invoicer(BatchProcess):
             due = await store_invoicing.lock_due_plans(
                 connection, context.client_no, numbers, context.business_date
             )
-            # After the locks: only then what another worker wrote before them is seen.
             found = await store_invoicing.open_intents(connection, context.client_no, numbers)
-            open_ones = {intent.plan_instance_no for intent in found}
             invoices: list[tuple[BilledPlan, InvoiceComposition]] = []
             passed: list[tuple[BilledPlan, InvoiceComposition]] = []
             for each in due:
-                if each.plan.plan_instance_no in open_ones:
-                    continue
                 made = self._next_invoice(each.plan, each.pending, context, passed)
                 if isinstance(made, MixedCurrencies):
                     progress.failures[each.plan.plan_instance_no] = FailureReason(
