@@ -116,7 +116,8 @@ class Gateway:
             response = await self._stub.BatchCharge(batch, timeout=deadline)
         except grpc.aio.AioRpcError as failure:
             if failure.code() in _REFUSALS:
-                self._takes_batches = failure.code() is not grpc.StatusCode.UNIMPLEMENTED
+                if failure.code() is grpc.StatusCode.UNIMPLEMENTED:
+                    self._takes_batches = False
                 _log.info("the gateway took no batch, each charge is sent alone", code=failure.code().name)
                 return None
             return [_failed(failure.code())] * len(requests)
