@@ -100,6 +100,9 @@ class LedgerBesideModel(RuleBasedStateMachine):
             drafts = drafts_of(intent, "the document", self.books, self.foreign)
             self._do(Post(tuple(drafts), all_or_nothing=True), Fate.NONE)
             assert self.books.used(self.calls[-1][0]), f"{intent} is refused"
+        # Somebody who may only post is too seldom one who wants that.
+        charge = drafts_of(plain_intent("charge"), "", self.books, self.foreign)
+        self._do(Post(tuple(charge), all_or_nothing=False), Fate.BY_POSTER)
 
     # ---------------------------------------------------------------------------------------------- calls
 
