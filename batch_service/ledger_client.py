@@ -17,7 +17,7 @@ from google.type.date_pb2 import Date
 
 from batch_service.billing_setup import PaymentKind
 from batch_service.processes.contract import ProcessFault, TransientFault
-from batch_service.rules.dunning import Overdue
+from batch_service.rules.dunning import Overdue, overdue_within
 from batch_service.rules.invoicing import InvoiceIntent, InvoiceLine
 from service_kit.dates import date_to_proto
 from service_kit.money import Money
@@ -306,10 +306,11 @@ def _money_to_proto(value: Money) -> money_pb2.Money:
 
 def _overdue(account: account_pb2.AccountAging) -> Overdue:
     oldest = account.oldest_due_date if account.HasField("oldest_due_date") else None
-    return Overdue(
-        amount=_money(account.overdue),
-        without_dunning_charges=_money(account.overdue_without_dunning_charges),
-        oldest_due_date=_date(oldest) if oldest is not None else None,
+    return overdue_within(
+        _money(account.balance),
+        _money(account.overdue),
+        _money(account.overdue_without_dunning_charges),
+        _date(oldest) if oldest is not None else None,
     )
 
 

@@ -17,6 +17,7 @@ from console.commands.activities import activities_app
 from console.commands.audit import audit_app
 from console.commands.batch import batch_app
 from console.commands.chart import chart_app
+from console.commands.credits import credits_app
 from console.commands.cycle import cycle
 from console.commands.demo import demo
 from console.commands.journal import journal_app
@@ -40,6 +41,7 @@ app.command("demo")(demo)
 app.command("cycle")(cycle)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(account_app, name="account")
+app.add_typer(credits_app, name="credits")
 app.add_typer(activities_app, name="activities")
 app.add_typer(batch_app, name="batch")
 app.add_typer(ledger_app, name="ledger")

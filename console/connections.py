@@ -15,6 +15,7 @@ from tallybook.audit.v1.audit_pb2_grpc import AuditServiceStub
 from tallybook.batch.v1.batch_pb2_grpc import BatchServiceStub
 from tallybook.batch.v1.billing_setup_pb2_grpc import BillingSetupServiceStub
 from tallybook.ledger.v1.account_pb2_grpc import AccountServiceStub
+from tallybook.ledger.v1.application_pb2_grpc import ApplicationServiceStub
 from tallybook.ledger.v1.gl_account_pb2_grpc import GlAccountServiceStub
 from tallybook.ledger.v1.invoice_pb2_grpc import InvoiceServiceStub
 from tallybook.ledger.v1.journal_pb2_grpc import JournalServiceStub
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tallybook.batch.v1.batch_pb2_grpc import BatchServiceAsyncStub
     from tallybook.batch.v1.billing_setup_pb2_grpc import BillingSetupServiceAsyncStub
     from tallybook.ledger.v1.account_pb2_grpc import AccountServiceAsyncStub
+    from tallybook.ledger.v1.application_pb2_grpc import ApplicationServiceAsyncStub
     from tallybook.ledger.v1.gl_account_pb2_grpc import GlAccountServiceAsyncStub
     from tallybook.ledger.v1.invoice_pb2_grpc import InvoiceServiceAsyncStub
     from tallybook.ledger.v1.journal_pb2_grpc import JournalServiceAsyncStub
@@ -81,6 +83,11 @@ class Connections:
     def transactions(self) -> "LedgerServiceAsyncStub":
         """Posting and listing of transactions."""
         return LedgerServiceStub(self._ledger)
+
+    @cached_property
+    def applications(self) -> "ApplicationServiceAsyncStub":
+        """Which credit paid which charge, and what is open."""
+        return ApplicationServiceStub(self._ledger)
 
     @cached_property
     def transaction_types(self) -> "TransactionTypeServiceAsyncStub":

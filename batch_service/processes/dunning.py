@@ -123,7 +123,9 @@ class DunningManager(BatchProcess):
             overdue = self._required_ledger().aging(
                 context.client_no, context.business_date, min_days_past_due=first
             )
-            acct_nos |= {acct_no async for acct_no, _ in overdue}
+            acct_nos |= {
+                acct_no async for acct_no, each in overdue if each.days_past_due(context.business_date)
+            }
         for acct_no in sorted(acct_nos):
             yield SelectedRecord(f"account:{acct_no}", acct_no)
 

@@ -48,7 +48,7 @@ class DunningPosition:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """What an account owes past its due dates.
+    """What an account owes past its due dates; never more than its balance (see `overdue_within`).
 
     oldest_due_date: of the oldest charge that is open; None when nothing is.
     without_dunning_charges: the part that is no dunning charge itself, the base of charges in percent.
@@ -63,6 +63,20 @@ class Overdue:
         if self.amount.minor_units <= 0 or self.oldest_due_date is None:
             return 0
         return max((business_date - self.oldest_due_date).days, 0)
+
+
+def overdue_within(
+    balance: Money, overdue: Money, without_dunning_charges: Money, oldest_due_date: date | None
+) -> Overdue:
+    """What is overdue, as far as the balance is: a credit that waits to be told whom to pay lowers it all the
+    same (rule 10). So nobody who owes nothing is dunned for a charge that is open beside such a credit.
+    """
+    owed = max(balance.minor_units, 0)
+    return Overdue(
+        Money(min(overdue.minor_units, owed), overdue.currency),
+        Money(min(without_dunning_charges.minor_units, owed), without_dunning_charges.currency),
+        oldest_due_date,
+    )
 
 
 @dataclass(frozen=True, slots=True)

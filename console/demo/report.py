@@ -15,11 +15,13 @@ from console.paging import read_rows
 from console.rendering import Screen, count, plural, verdict_mark
 from console.views.accounts import aging_summary, statement, transactions_table
 from console.views.books import balances, trial_balances, verification_view
+from console.views.credits import open_items_table
 from console.views.sessions import records_table, sessions_table
 from service_kit.dates import date_to_proto
 from tallybook.audit.v1.audit_pb2 import SearchAuditEventsRequest, SearchBatchProcessesRequest
 from tallybook.batch.v1.batch_pb2 import BatchSession, ListBatchRecordsRequest, RecordOutcome
 from tallybook.ledger.v1.account_pb2 import GetStatementRequest, ListAgingRequest
+from tallybook.ledger.v1.application_pb2 import ListOpenItemsRequest
 from tallybook.ledger.v1.ledger_pb2 import BatchGetTransactionsRequest
 from tallybook.ledger.v1.transaction_type_pb2 import ListTransactionTypesRequest
 from tallybook.ledger.v1.verification_pb2 import GetTrialBalanceRequest
@@ -110,6 +112,13 @@ async def _show_aging(services: Connections, screen: Screen, story: Story) -> No
         "By days past due; credits paid the oldest charges first.",
     )
     screen.show(aging_summary(accounts, ""))
+    indebted = next((each for each in accounts if each.HasField("oldest_due_date")), None)
+    if indebted is not None:
+        answer = await services.applications.ListOpenItems(
+            ListOpenItemsRequest(client_no=story.client_no, acct_no=indebted.acct_no)
+        )
+        screen.show("", f"What is open of {indebted.name}, account {indebted.acct_no}:")
+        screen.show(open_items_table(answer.open_items))
 
 
 async def _show_books(services: Connections, screen: Screen, story: Story) -> bool:

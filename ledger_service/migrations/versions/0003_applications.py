@@ -135,7 +135,7 @@ def upgrade() -> None:
     )
     for statement in (PAIRS, QUEUES, APPLICATIONS, OPEN_ITEMS):
         op.execute(statement)
-    op.execute("SELECT setval('application_seq', (SELECT count(*) + 1 FROM application), false)")
+    op.execute("SELECT setval('application_seq', count(*)) FROM application HAVING count(*) > 0")
 
 
 def _create_tables() -> None:

@@ -8,6 +8,7 @@ import grpc
 from tallybook.ledger.v1 import (
     account_pb2,
     account_pb2_grpc,
+    application_pb2,
     invoice_pb2,
     invoice_pb2_grpc,
     ledger_pb2,
@@ -113,8 +114,10 @@ class Books:
         )
         assert response.results[0].invoice_no
 
-    async def pay_by_check(self, account: OpenedAccount, minor_units: int, on: str) -> None:
-        """Record a check."""
+    async def pay_by_check(
+        self, account: OpenedAccount, minor_units: int, on: str, *, held: bool = False
+    ) -> None:
+        """Record a check; one that is held pays no charge by itself."""
         await self._ledger.RecordExternalPayment(
             ledger_pb2.RecordExternalPaymentRequest(
                 client_no=self.client_no,
@@ -123,6 +126,11 @@ class Books:
                 amount=usd(minor_units),
                 effective_date=day(on),
                 external_payment=transaction_pb2.ExternalPayment(reference_code=key()),
+                application=application_pb2.ApplicationInstruction(
+                    method=application_pb2.APPLICATION_METHOD_NONE
+                    if held
+                    else application_pb2.APPLICATION_METHOD_UNSPECIFIED
+                ),
             )
         )
 

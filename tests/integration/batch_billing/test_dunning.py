@@ -19,6 +19,7 @@ from tests.integration.batch_billing.scissors import CutOffError, Scissors
 
 DUE = "2026-01-01"
 DUNNING_CHARGE = 15
+ELECTRONIC_PAYMENT = 3
 
 STEPS = [
     setup.DunningStep(step_no=1, days_past_due=3, action=setup.DUNNING_ACTION_NOTICE),
@@ -93,6 +94,27 @@ async def test_an_account_goes_through_all_steps_each_on_its_day(night: Night) -
         (DUNNING_CHARGE, 150, "2026-01-21"),
     ]
     assert (await night.caller.plans())[0].status == setup.RECURRING_PLAN_STATUS_SUSPENDED
+
+
+async def test_who_owes_nothing_is_not_dunned_and_nothing_is_collected_though_a_charge_is_open(
+    night: Night,
+) -> None:
+    account = await overdue(night, "tok_approve")
+    await night.caller.set_steps(*STEPS)
+    await night.run("dunning_manager", "2026-01-04")
+    assert await position(night) == ("2026-01-04", 1, "2026-01-04")
+
+    # 10,000 are open beside the check, but only 1,000 are owed: the retry collects no more.
+    await night.books.pay_by_check(account, 9_000, "2026-01-05", held=True)
+    await night.run("dunning_manager", "2026-01-21")
+    assert (await night.books.transactions(account))[2:] == [(ELECTRONIC_PAYMENT, 1_000, "2026-01-21")]
+    assert await night.books.balance(account) == 0
+    assert await position(night) is None
+
+    # 9,000 are still open beside it, and nothing is owed.
+    assert await night.run("billing_manager", "2026-01-22") == {}
+    assert await night.run("dunning_manager", "2026-02-15") == {}
+    assert len(await night.books.transactions(account)) == 3
 
 
 async def test_steps_whose_days_were_missed_come_all_at_once_and_in_order(night: Night) -> None:

@@ -1,6 +1,7 @@
 """Which credit paid which charge, through the contract: what is applied, what is open, what is proven."""
 
 import asyncio
+import importlib
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -8,8 +9,12 @@ from urllib.parse import urlsplit
 import asyncpg
 import grpc
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection
 
 from service_kit import migrations
+from service_kit.database import engine_on
 from service_kit.dates import date_to_proto
 from tallybook.ledger.v1 import (
     account_pb2,
@@ -374,13 +379,26 @@ async def test_many_at_once_through_two_services_leave_what_is_applied_whole(ser
         assert balance == await ledger.balance(acct)
 
 
-# What the migration to 0003 made, and nothing of before.
-BACK_TO_0002 = """
+# What the migration to 0003 made, and nothing of before or after.
+WITHOUT_0003 = """
     DROP TABLE application, application_instruction, open_item;
     DROP SEQUENCE application_seq;
-    ALTER TABLE account_balance DROP COLUMN last_effective_date;
-    UPDATE alembic_version SET version_num = '0002'
+    ALTER TABLE account_balance DROP COLUMN last_effective_date
 """
+
+
+async def run_0003(url: str) -> None:
+    """Run this revision alone, on a database that has all others."""
+    revision = importlib.import_module("ledger_service.migrations.versions.0003_applications")
+
+    def upgrade(connection: Connection) -> None:
+        with Operations.context(MigrationContext.configure(connection)):
+            revision.upgrade()
+
+    engine = engine_on(url, name="test", pool_size=1)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)
+    await engine.dispose()
 
 
 async def test_the_migration_applies_what_was_posted_before_oldest_first(
@@ -410,7 +428,8 @@ async def test_the_migration_applies_what_was_posted_before_oldest_first(
         for made in await applications.made(acct_no=each)
     ]
 
-    await sql.execute(BACK_TO_0002)
+    await sql.execute(WITHOUT_0003)
+    await run_0003(database.owner_url)
     runtime_role = urlsplit(database.url).username
     await migrations.upgrade("ledger_service", database.owner_url, runtime_role)
 

@@ -19,6 +19,7 @@ from batch_service.rules.dunning import (
     charge_of,
     decide,
     fault_of,
+    overdue_within,
 )
 from service_kit.money import Money
 
@@ -130,3 +131,16 @@ def test_good_steps_have_no_fault() -> None:
 def test_a_late_run_for_a_day_before_the_cycle_began_changes_nothing(overdue: Overdue | None) -> None:
     position = DunningPosition(day(5), 1, day(5))
     assert decide(STEPS, position, overdue, day(2)) == TakeSteps(position, ())
+
+
+@pytest.mark.parametrize(
+    ("balance", "amount", "without_charges", "days"),
+    [(9000, 5000, 4000, 3), (4500, 4500, 4000, 3), (1000, 1000, 1000, 3), (0, 0, 0, 0), (-200, 0, 0, 0)],
+)
+def test_never_more_is_overdue_than_the_balance(
+    balance: int, amount: int, without_charges: int, days: int
+) -> None:
+    overdue = overdue_within(Money(balance, "USD"), Money(5000, "USD"), Money(4000, "USD"), DUE)
+    assert overdue.amount == Money(amount, "USD")
+    assert overdue.without_dunning_charges == Money(without_charges, "USD")
+    assert overdue.days_past_due(day(3)) == days
