@@ -38,6 +38,12 @@ _NEW_KEYS: Final = count(1)
 # A field that never ends.
 NO_MESSAGE: Final = b"\xff"
 MARCH: Final = (date(2026, 3, 1), date(2026, 3, 31))
+# All that can be wrong with these is wrong with every RPC: who calls, for whom, and the form of the request.
+NOTHING_OF_THEIR_OWN: Final = {
+    "TransactionTypeService/ListTransactionTypes",
+    "VerificationService/VerifyLedger",
+    "GlAccountService/ListGlAccounts",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -161,6 +167,10 @@ def request_of(rpc: Rpc, fields: Mapping[str, Any]) -> Message:
 
 
 LEDGER_RPCS: Final = {rpc.path.removeprefix("/tallybook.ledger.v1."): rpc for rpc in rpcs_of(LEDGER)}
+
+
+def test_every_rpc_of_the_ledger_has_a_ladder() -> None:
+    assert set(ladders(World())) == set(LEDGER_RPCS) - NOTHING_OF_THEIR_OWN
 
 
 @pytest.mark.parametrize("name", sorted(ladders(World())))

@@ -161,7 +161,7 @@ def _generator() -> Any:
 
 def _read_file(file: FileDescriptorProto, contracts: Contracts) -> None:
     comments = {
-        tuple(place.path): _paragraph(place.leading_comments or place.trailing_comments)
+        tuple(place.path): _paragraphs(place.leading_comments or place.trailing_comments)
         for place in file.source_code_info.location
     }
     for number, message in enumerate(file.message_type):
@@ -238,9 +238,9 @@ def _field(declared: FieldDescriptorProto, message: DescriptorProto, comment: st
     )
 
 
-def _paragraph(comment: str) -> str:
-    """A comment without the line breaks of the contract."""
-    return re.sub(r"\s*\n\s*", " ", comment.strip())
+def _paragraphs(comment: str) -> str:
+    """A comment without the line breaks of the contract, but for those between paragraphs."""
+    return "\n\n".join(" ".join(each.split()) for each in re.split(r"\n\s*\n", comment.strip()))
 
 
 # --------------------------------------------------------------------------------------------- field rules

@@ -290,7 +290,7 @@ def _table(heads: Sequence[str], rows: Collection[tuple[str, ...]] | Iterator[tu
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return text.replace("\n\n", " ").replace("|", "\\|")
 
 
 def _json(value: Any, indent: str = "", room: int = _WIDTH) -> str:

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import protovalidate
 import pytest
+from google.protobuf import descriptor_pool, text_format
+from google.protobuf.message_factory import GetMessageClass
 
 from audit_service.service import AUDIT
 from batch_service.service import BATCH
@@ -63,6 +66,14 @@ def test_the_story_shows_a_refusal_of_every_operation_that_changes_the_books(con
     assert changing - in_the_answer <= {call.operation for call in STORY if call.refused}
 
 
+def test_every_operation_of_the_ledger_has_an_example_in_its_contract_that_fits(contracts: Contracts) -> None:
+    for method in contracts.methods("tallybook.ledger.v1"):
+        request = GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(method.request))()
+        _, _, example = method.comment.partition("Example: ")
+        text_format.Parse(_in_braces(example), request)
+        protovalidate.validate(request)
+
+
 async def test_every_call_of_the_story_goes_as_it_says(exchanges: Sequence[Exchange]) -> None:
     assert [(each.call.operation, each.reason) for each in exchanges] == [
         (call.operation, call.refused) for call in STORY
@@ -95,6 +106,16 @@ async def test_the_pages_are_those_of_the_contracts_and_of_the_story(
     assert sorted(written) == sorted(expected), "make reference, and commit its pages"
     for path, text in expected.items():
         assert written[path] == text, f"docs/reference/{path} is out of date: make reference, and commit it"
+
+
+def _in_braces(text: str) -> str:
+    """What stands within the pair of braces with which a text begins."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "{") - (character == "}")
+        if not depth:
+            return text[1:place]
+    raise AssertionError(f"no braces that end: {text}")
 
 
 def _write(pages: dict[str, str]) -> None:

@@ -82,15 +82,22 @@ class AccountServiceServicer:
     """
 
     def CreateAccount(self, request, context):
-        """Opens an account. An opening balance above zero is posted as a balance forward (9), one below zero as a
-        negative balance forward (18).
+        """Opens an account. An opening balance above zero is posted as a balance forward (9), one below zero as a negative
+        balance forward (18). Refused: an external_id that another account of the client has (EXTERNAL_ID_TAKEN), an
+        opening balance in another currency (CURRENCY_MISMATCH).
+
+        Example: {client_no: 1, request_id: "open-ada", external_id: "ada", name: "Ada", currency_code: "USD",
+        payment_term_days: 14, plan_instance_names: "Basic"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAccount(self, request, context):
-        """Returns an account with its plan instances, by its number or by the caller's own identifier for it.
+        """Returns an account with its plan instances, by its number or by the caller's own identifier for it. Refused with
+        ACCOUNT_NOT_FOUND.
+
+        Example: {client_no: 1, external_id: "ada"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,6 +106,8 @@ class AccountServiceServicer:
     def ListAccounts(self, request, context):
         """Lists the accounts of a client by account number. A page ends earlier than asked where their plan instances would
         not fit into one answer.
+
+        Example: {client_no: 1, page_size: 100}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,13 +116,18 @@ class AccountServiceServicer:
     def CreatePlanInstance(self, request, context):
         """Adds a plan instance to an account. An account has 3,000 at most, so that it always fits into one answer: one more is
         refused with TOO_MANY_PLAN_INSTANCES.
+
+        Example: {client_no: 1, request_id: "add-storage", acct_no: 42, name: "Storage"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBalance(self, request, context):
-        """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an event.
+        """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an
+        event. Refused with ACCOUNT_NOT_FOUND.
+
+        Example: {client_no: 1, acct_no: 42, effective_date: {year: 2026, month: 1, day: 31}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,6 +135,8 @@ class AccountServiceServicer:
 
     def BatchGetBalances(self, request, context):
         """Returns the balances of up to 1,000 accounts now.
+
+        Example: {client_no: 1, acct_nos: [42, 43]}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +146,8 @@ class AccountServiceServicer:
         """Lists what accounts owe by how long it is overdue: the open charges as they are applied (see ApplicationService). At a
         date after which an account has further transactions, they are worked out for it as if credits paid the oldest
         charges first.
+
+        Example: {client_no: 1, as_of_date: {year: 2026, month: 4, day: 1}, min_days_past_due: 1}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,7 +155,11 @@ class AccountServiceServicer:
 
     def GetStatement(self, request, context):
         """Returns an account's statement for a period as the books are now: the opening balance, the transactions by effective
-        date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+        date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at
+        most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+
+        Example: {client_no: 1, acct_no: 42, period_start: {year: 2026, month: 1, day: 1}, period_end: {year: 2026,
+        month: 1, day: 31}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,31 +34,56 @@ class AccountServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccountServiceAsyncStub: ...
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.CreateAccountRequest, _account_pb2.CreateAccountResponse]
-    """Opens an account. An opening balance above zero is posted as a balance forward (9), one below zero as a
-    negative balance forward (18).
+    """Opens an account. An opening balance above zero is posted as a balance forward (9), one below zero as a negative
+    balance forward (18). Refused: an external_id that another account of the client has (EXTERNAL_ID_TAKEN), an
+    opening balance in another currency (CURRENCY_MISMATCH).
+
+    Example: {client_no: 1, request_id: "open-ada", external_id: "ada", name: "Ada", currency_code: "USD",
+    payment_term_days: 14, plan_instance_names: "Basic"}.
     """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]
-    """Returns an account with its plan instances, by its number or by the caller's own identifier for it."""
+    """Returns an account with its plan instances, by its number or by the caller's own identifier for it. Refused with
+    ACCOUNT_NOT_FOUND.
+
+    Example: {client_no: 1, external_id: "ada"}.
+    """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_account_pb2.ListAccountsRequest, _account_pb2.ListAccountsResponse]
     """Lists the accounts of a client by account number. A page ends earlier than asked where their plan instances would
     not fit into one answer.
+
+    Example: {client_no: 1, page_size: 100}.
     """
     CreatePlanInstance: _grpc.UnaryUnaryMultiCallable[_account_pb2.CreatePlanInstanceRequest, _account_pb2.CreatePlanInstanceResponse]
     """Adds a plan instance to an account. An account has 3,000 at most, so that it always fits into one answer: one more is
     refused with TOO_MANY_PLAN_INSTANCES.
+
+    Example: {client_no: 1, request_id: "add-storage", acct_no: 42, name: "Storage"}.
     """
     GetBalance: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetBalanceRequest, _account_pb2.GetBalanceResponse]
-    """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an event."""
+    """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an
+    event. Refused with ACCOUNT_NOT_FOUND.
+
+    Example: {client_no: 1, acct_no: 42, effective_date: {year: 2026, month: 1, day: 31}}.
+    """
     BatchGetBalances: _grpc.UnaryUnaryMultiCallable[_account_pb2.BatchGetBalancesRequest, _account_pb2.BatchGetBalancesResponse]
-    """Returns the balances of up to 1,000 accounts now."""
+    """Returns the balances of up to 1,000 accounts now.
+
+    Example: {client_no: 1, acct_nos: [42, 43]}.
+    """
     ListAging: _grpc.UnaryUnaryMultiCallable[_account_pb2.ListAgingRequest, _account_pb2.ListAgingResponse]
     """Lists what accounts owe by how long it is overdue: the open charges as they are applied (see ApplicationService). At a
     date after which an account has further transactions, they are worked out for it as if credits paid the oldest
     charges first.
+
+    Example: {client_no: 1, as_of_date: {year: 2026, month: 4, day: 1}, min_days_past_due: 1}.
     """
     GetStatement: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]
     """Returns an account's statement for a period as the books are now: the opening balance, the transactions by effective
-    date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+    date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at
+    most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+
+    Example: {client_no: 1, acct_no: 42, period_start: {year: 2026, month: 1, day: 1}, period_end: {year: 2026,
+    month: 1, day: 31}}.
     """
 
 @_typing.type_check_only
@@ -67,31 +92,56 @@ class AccountServiceAsyncStub(AccountServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.CreateAccountRequest, _account_pb2.CreateAccountResponse]  # type: ignore[assignment]
-    """Opens an account. An opening balance above zero is posted as a balance forward (9), one below zero as a
-    negative balance forward (18).
+    """Opens an account. An opening balance above zero is posted as a balance forward (9), one below zero as a negative
+    balance forward (18). Refused: an external_id that another account of the client has (EXTERNAL_ID_TAKEN), an
+    opening balance in another currency (CURRENCY_MISMATCH).
+
+    Example: {client_no: 1, request_id: "open-ada", external_id: "ada", name: "Ada", currency_code: "USD",
+    payment_term_days: 14, plan_instance_names: "Basic"}.
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]  # type: ignore[assignment]
-    """Returns an account with its plan instances, by its number or by the caller's own identifier for it."""
+    """Returns an account with its plan instances, by its number or by the caller's own identifier for it. Refused with
+    ACCOUNT_NOT_FOUND.
+
+    Example: {client_no: 1, external_id: "ada"}.
+    """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_account_pb2.ListAccountsRequest, _account_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Lists the accounts of a client by account number. A page ends earlier than asked where their plan instances would
     not fit into one answer.
+
+    Example: {client_no: 1, page_size: 100}.
     """
     CreatePlanInstance: _aio.UnaryUnaryMultiCallable[_account_pb2.CreatePlanInstanceRequest, _account_pb2.CreatePlanInstanceResponse]  # type: ignore[assignment]
     """Adds a plan instance to an account. An account has 3,000 at most, so that it always fits into one answer: one more is
     refused with TOO_MANY_PLAN_INSTANCES.
+
+    Example: {client_no: 1, request_id: "add-storage", acct_no: 42, name: "Storage"}.
     """
     GetBalance: _aio.UnaryUnaryMultiCallable[_account_pb2.GetBalanceRequest, _account_pb2.GetBalanceResponse]  # type: ignore[assignment]
-    """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an event."""
+    """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an
+    event. Refused with ACCOUNT_NOT_FOUND.
+
+    Example: {client_no: 1, acct_no: 42, effective_date: {year: 2026, month: 1, day: 31}}.
+    """
     BatchGetBalances: _aio.UnaryUnaryMultiCallable[_account_pb2.BatchGetBalancesRequest, _account_pb2.BatchGetBalancesResponse]  # type: ignore[assignment]
-    """Returns the balances of up to 1,000 accounts now."""
+    """Returns the balances of up to 1,000 accounts now.
+
+    Example: {client_no: 1, acct_nos: [42, 43]}.
+    """
     ListAging: _aio.UnaryUnaryMultiCallable[_account_pb2.ListAgingRequest, _account_pb2.ListAgingResponse]  # type: ignore[assignment]
     """Lists what accounts owe by how long it is overdue: the open charges as they are applied (see ApplicationService). At a
     date after which an account has further transactions, they are worked out for it as if credits paid the oldest
     charges first.
+
+    Example: {client_no: 1, as_of_date: {year: 2026, month: 4, day: 1}, min_days_past_due: 1}.
     """
     GetStatement: _aio.UnaryUnaryMultiCallable[_account_pb2.GetStatementRequest, _account_pb2.GetStatementResponse]  # type: ignore[assignment]
     """Returns an account's statement for a period as the books are now: the opening balance, the transactions by effective
-    date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+    date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at
+    most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+
+    Example: {client_no: 1, acct_no: 42, period_start: {year: 2026, month: 1, day: 1}, period_end: {year: 2026,
+    month: 1, day: 31}}.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -103,8 +153,12 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.CreateAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.CreateAccountResponse, _abc.Awaitable[_account_pb2.CreateAccountResponse]]:
-        """Opens an account. An opening balance above zero is posted as a balance forward (9), one below zero as a
-        negative balance forward (18).
+        """Opens an account. An opening balance above zero is posted as a balance forward (9), one below zero as a negative
+        balance forward (18). Refused: an external_id that another account of the client has (EXTERNAL_ID_TAKEN), an
+        opening balance in another currency (CURRENCY_MISMATCH).
+
+        Example: {client_no: 1, request_id: "open-ada", external_id: "ada", name: "Ada", currency_code: "USD",
+        payment_term_days: 14, plan_instance_names: "Basic"}.
         """
 
     @_abc_1.abstractmethod
@@ -113,7 +167,11 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.GetAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.GetAccountResponse, _abc.Awaitable[_account_pb2.GetAccountResponse]]:
-        """Returns an account with its plan instances, by its number or by the caller's own identifier for it."""
+        """Returns an account with its plan instances, by its number or by the caller's own identifier for it. Refused with
+        ACCOUNT_NOT_FOUND.
+
+        Example: {client_no: 1, external_id: "ada"}.
+        """
 
     @_abc_1.abstractmethod
     def ListAccounts(
@@ -123,6 +181,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_account_pb2.ListAccountsResponse, _abc.Awaitable[_account_pb2.ListAccountsResponse]]:
         """Lists the accounts of a client by account number. A page ends earlier than asked where their plan instances would
         not fit into one answer.
+
+        Example: {client_no: 1, page_size: 100}.
         """
 
     @_abc_1.abstractmethod
@@ -133,6 +193,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_account_pb2.CreatePlanInstanceResponse, _abc.Awaitable[_account_pb2.CreatePlanInstanceResponse]]:
         """Adds a plan instance to an account. An account has 3,000 at most, so that it always fits into one answer: one more is
         refused with TOO_MANY_PLAN_INSTANCES.
+
+        Example: {client_no: 1, request_id: "add-storage", acct_no: 42, name: "Storage"}.
         """
 
     @_abc_1.abstractmethod
@@ -141,7 +203,11 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.GetBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.GetBalanceResponse, _abc.Awaitable[_account_pb2.GetBalanceResponse]]:
-        """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an event."""
+        """Returns the balance of an account and of each of its plan instances: now, as of a date, or as recorded at an
+        event. Refused with ACCOUNT_NOT_FOUND.
+
+        Example: {client_no: 1, acct_no: 42, effective_date: {year: 2026, month: 1, day: 31}}.
+        """
 
     @_abc_1.abstractmethod
     def BatchGetBalances(
@@ -149,7 +215,10 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.BatchGetBalancesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.BatchGetBalancesResponse, _abc.Awaitable[_account_pb2.BatchGetBalancesResponse]]:
-        """Returns the balances of up to 1,000 accounts now."""
+        """Returns the balances of up to 1,000 accounts now.
+
+        Example: {client_no: 1, acct_nos: [42, 43]}.
+        """
 
     @_abc_1.abstractmethod
     def ListAging(
@@ -160,6 +229,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists what accounts owe by how long it is overdue: the open charges as they are applied (see ApplicationService). At a
         date after which an account has further transactions, they are worked out for it as if credits paid the oldest
         charges first.
+
+        Example: {client_no: 1, as_of_date: {year: 2026, month: 4, day: 1}, min_days_past_due: 1}.
         """
 
     @_abc_1.abstractmethod
@@ -169,7 +240,11 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.GetStatementResponse, _abc.Awaitable[_account_pb2.GetStatementResponse]]:
         """Returns an account's statement for a period as the books are now: the opening balance, the transactions by effective
-        date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+        date, the closing balance. StatementService has the statements that are closed, and never change. A statement has at
+        most 10,000 lines and 4 MiB; a longer one is refused with STATEMENT_TOO_LONG.
+
+        Example: {client_no: 1, acct_no: 42, period_start: {year: 2026, month: 1, day: 1}, period_end: {year: 2026,
+        month: 1, day: 31}}.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

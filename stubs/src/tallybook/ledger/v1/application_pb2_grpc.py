@@ -67,7 +67,10 @@ class ApplicationServiceServicer:
     """
 
     def ListOpenItems(self, request, context):
-        """Lists what is open on an account: the charges, the oldest first, then the credits.
+        """Lists what is open on an account: the charges, the oldest first, then the credits. Refused with
+        ACCOUNT_NOT_FOUND.
+
+        Example: {client_no: 1, acct_no: 42}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +78,8 @@ class ApplicationServiceServicer:
 
     def ListApplications(self, request, context):
         """Lists the applications of an account, of a credit or of a charge, in the order in which they were made.
+
+        Example: {client_no: 1, credit_event_no: 4017}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,6 +88,9 @@ class ApplicationServiceServicer:
     def ApplyUnappliedCredit(self, request, context):
         """Applies what is left of a credit to open charges. No transaction is posted and no balance changes. Where nothing is
         left of the credit, or no charge that it may pay is open, nothing is applied, and that is no error.
+
+        Example: {client_no: 1, request_id: "apply-1", credit_event_no: 4017, application: {method:
+        APPLICATION_METHOD_DIRECTED, invoice_nos: 17}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

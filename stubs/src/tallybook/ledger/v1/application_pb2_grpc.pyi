@@ -40,12 +40,22 @@ class ApplicationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ApplicationServiceAsyncStub: ...
     ListOpenItems: _grpc.UnaryUnaryMultiCallable[_application_pb2.ListOpenItemsRequest, _application_pb2.ListOpenItemsResponse]
-    """Lists what is open on an account: the charges, the oldest first, then the credits."""
+    """Lists what is open on an account: the charges, the oldest first, then the credits. Refused with
+    ACCOUNT_NOT_FOUND.
+
+    Example: {client_no: 1, acct_no: 42}.
+    """
     ListApplications: _grpc.UnaryUnaryMultiCallable[_application_pb2.ListApplicationsRequest, _application_pb2.ListApplicationsResponse]
-    """Lists the applications of an account, of a credit or of a charge, in the order in which they were made."""
+    """Lists the applications of an account, of a credit or of a charge, in the order in which they were made.
+
+    Example: {client_no: 1, credit_event_no: 4017}.
+    """
     ApplyUnappliedCredit: _grpc.UnaryUnaryMultiCallable[_application_pb2.ApplyUnappliedCreditRequest, _application_pb2.ApplyUnappliedCreditResponse]
     """Applies what is left of a credit to open charges. No transaction is posted and no balance changes. Where nothing is
     left of the credit, or no charge that it may pay is open, nothing is applied, and that is no error.
+
+    Example: {client_no: 1, request_id: "apply-1", credit_event_no: 4017, application: {method:
+    APPLICATION_METHOD_DIRECTED, invoice_nos: 17}}.
     """
 
 @_typing.type_check_only
@@ -60,12 +70,22 @@ class ApplicationServiceAsyncStub(ApplicationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListOpenItems: _aio.UnaryUnaryMultiCallable[_application_pb2.ListOpenItemsRequest, _application_pb2.ListOpenItemsResponse]  # type: ignore[assignment]
-    """Lists what is open on an account: the charges, the oldest first, then the credits."""
+    """Lists what is open on an account: the charges, the oldest first, then the credits. Refused with
+    ACCOUNT_NOT_FOUND.
+
+    Example: {client_no: 1, acct_no: 42}.
+    """
     ListApplications: _aio.UnaryUnaryMultiCallable[_application_pb2.ListApplicationsRequest, _application_pb2.ListApplicationsResponse]  # type: ignore[assignment]
-    """Lists the applications of an account, of a credit or of a charge, in the order in which they were made."""
+    """Lists the applications of an account, of a credit or of a charge, in the order in which they were made.
+
+    Example: {client_no: 1, credit_event_no: 4017}.
+    """
     ApplyUnappliedCredit: _aio.UnaryUnaryMultiCallable[_application_pb2.ApplyUnappliedCreditRequest, _application_pb2.ApplyUnappliedCreditResponse]  # type: ignore[assignment]
     """Applies what is left of a credit to open charges. No transaction is posted and no balance changes. Where nothing is
     left of the credit, or no charge that it may pay is open, nothing is applied, and that is no error.
+
+    Example: {client_no: 1, request_id: "apply-1", credit_event_no: 4017, application: {method:
+    APPLICATION_METHOD_DIRECTED, invoice_nos: 17}}.
     """
 
 class ApplicationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -83,7 +103,11 @@ class ApplicationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _application_pb2.ListOpenItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_application_pb2.ListOpenItemsResponse, _abc.Awaitable[_application_pb2.ListOpenItemsResponse]]:
-        """Lists what is open on an account: the charges, the oldest first, then the credits."""
+        """Lists what is open on an account: the charges, the oldest first, then the credits. Refused with
+        ACCOUNT_NOT_FOUND.
+
+        Example: {client_no: 1, acct_no: 42}.
+        """
 
     @_abc_1.abstractmethod
     def ListApplications(
@@ -91,7 +115,10 @@ class ApplicationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _application_pb2.ListApplicationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_application_pb2.ListApplicationsResponse, _abc.Awaitable[_application_pb2.ListApplicationsResponse]]:
-        """Lists the applications of an account, of a credit or of a charge, in the order in which they were made."""
+        """Lists the applications of an account, of a credit or of a charge, in the order in which they were made.
+
+        Example: {client_no: 1, credit_event_no: 4017}.
+        """
 
     @_abc_1.abstractmethod
     def ApplyUnappliedCredit(
@@ -101,6 +128,9 @@ class ApplicationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_application_pb2.ApplyUnappliedCreditResponse, _abc.Awaitable[_application_pb2.ApplyUnappliedCreditResponse]]:
         """Applies what is left of a credit to open charges. No transaction is posted and no balance changes. Where nothing is
         left of the credit, or no charge that it may pay is open, nothing is applied, and that is no error.
+
+        Example: {client_no: 1, request_id: "apply-1", credit_event_no: 4017, application: {method:
+        APPLICATION_METHOD_DIRECTED, invoice_nos: 17}}.
         """
 
 def add_ApplicationServiceServicer_to_server(servicer: ApplicationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -84,6 +84,8 @@ class GlAccountServiceServicer:
 
     def ListGlAccounts(self, request, context):
         """Lists the chart: the accounts that every client has and those of the client's own, by code.
+
+        Example: {client_no: 1}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +105,8 @@ class GlAccountServiceServicer:
     def ListGlMappings(self, request, context):
         """Lists which accounts each transaction type and each invoice line type is booked to, and whether that is the default
         or the client's own choice, with all changes that were ever made.
+
+        Example: {client_no: 1, effective_date: {year: 2026, month: 5, day: 1}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,7 +118,7 @@ class GlAccountServiceServicer:
         the chart (GL_ACCOUNT_NOT_FOUND), accounts receivable (GL_ACCOUNT_NOT_ALLOWED).
 
         Example: {client_no: 1, request_id: "fibre", key: {invoice_line_type: INVOICE_LINE_TYPE_RECURRING_CHARGE},
-        gl_account: "4001", effective_from: {2027, 1, 1}}.
+        gl_account: "4001", effective_from: {year: 2027, month: 1, day: 1}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,6 +126,8 @@ class GlAccountServiceServicer:
 
     def ResetGlMapping(self, request, context):
         """Goes back to the default. Needs the role "operator". It concerns what is recorded after it, as SetGlMapping does.
+
+        Example: {client_no: 1, request_id: "default", key: {transaction_type: TRANSACTION_TYPE_EXTERNAL_CHARGE}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

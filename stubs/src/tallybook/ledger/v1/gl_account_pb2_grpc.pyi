@@ -43,7 +43,10 @@ class GlAccountServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GlAccountServiceAsyncStub: ...
     ListGlAccounts: _grpc.UnaryUnaryMultiCallable[_gl_account_pb2.ListGlAccountsRequest, _gl_account_pb2.ListGlAccountsResponse]
-    """Lists the chart: the accounts that every client has and those of the client's own, by code."""
+    """Lists the chart: the accounts that every client has and those of the client's own, by code.
+
+    Example: {client_no: 1}.
+    """
     CreateGlAccount: _grpc.UnaryUnaryMultiCallable[_gl_account_pb2.CreateGlAccountRequest, _gl_account_pb2.CreateGlAccountResponse]
     """Adds an account of the client's own to its chart. Needs the role "operator". Refused with GL_ACCOUNT_EXISTS when the
     code is in the chart already. Accounts are never removed.
@@ -54,6 +57,8 @@ class GlAccountServiceStub:
     ListGlMappings: _grpc.UnaryUnaryMultiCallable[_gl_account_pb2.ListGlMappingsRequest, _gl_account_pb2.ListGlMappingsResponse]
     """Lists which accounts each transaction type and each invoice line type is booked to, and whether that is the default
     or the client's own choice, with all changes that were ever made.
+
+    Example: {client_no: 1, effective_date: {year: 2026, month: 5, day: 1}}.
     """
     SetGlMapping: _grpc.UnaryUnaryMultiCallable[_gl_account_pb2.SetGlMappingRequest, _gl_account_pb2.SetGlMappingResponse]
     """Names the counter account of a transaction type, or of an invoice line type. Needs the role "operator". Both legs of
@@ -61,10 +66,13 @@ class GlAccountServiceStub:
     the chart (GL_ACCOUNT_NOT_FOUND), accounts receivable (GL_ACCOUNT_NOT_ALLOWED).
 
     Example: {client_no: 1, request_id: "fibre", key: {invoice_line_type: INVOICE_LINE_TYPE_RECURRING_CHARGE},
-    gl_account: "4001", effective_from: {2027, 1, 1}}.
+    gl_account: "4001", effective_from: {year: 2027, month: 1, day: 1}}.
     """
     ResetGlMapping: _grpc.UnaryUnaryMultiCallable[_gl_account_pb2.ResetGlMappingRequest, _gl_account_pb2.ResetGlMappingResponse]
-    """Goes back to the default. Needs the role "operator". It concerns what is recorded after it, as SetGlMapping does."""
+    """Goes back to the default. Needs the role "operator". It concerns what is recorded after it, as SetGlMapping does.
+
+    Example: {client_no: 1, request_id: "default", key: {transaction_type: TRANSACTION_TYPE_EXTERNAL_CHARGE}}.
+    """
 
 @_typing.type_check_only
 class GlAccountServiceAsyncStub(GlAccountServiceStub):
@@ -81,7 +89,10 @@ class GlAccountServiceAsyncStub(GlAccountServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListGlAccounts: _aio.UnaryUnaryMultiCallable[_gl_account_pb2.ListGlAccountsRequest, _gl_account_pb2.ListGlAccountsResponse]  # type: ignore[assignment]
-    """Lists the chart: the accounts that every client has and those of the client's own, by code."""
+    """Lists the chart: the accounts that every client has and those of the client's own, by code.
+
+    Example: {client_no: 1}.
+    """
     CreateGlAccount: _aio.UnaryUnaryMultiCallable[_gl_account_pb2.CreateGlAccountRequest, _gl_account_pb2.CreateGlAccountResponse]  # type: ignore[assignment]
     """Adds an account of the client's own to its chart. Needs the role "operator". Refused with GL_ACCOUNT_EXISTS when the
     code is in the chart already. Accounts are never removed.
@@ -92,6 +103,8 @@ class GlAccountServiceAsyncStub(GlAccountServiceStub):
     ListGlMappings: _aio.UnaryUnaryMultiCallable[_gl_account_pb2.ListGlMappingsRequest, _gl_account_pb2.ListGlMappingsResponse]  # type: ignore[assignment]
     """Lists which accounts each transaction type and each invoice line type is booked to, and whether that is the default
     or the client's own choice, with all changes that were ever made.
+
+    Example: {client_no: 1, effective_date: {year: 2026, month: 5, day: 1}}.
     """
     SetGlMapping: _aio.UnaryUnaryMultiCallable[_gl_account_pb2.SetGlMappingRequest, _gl_account_pb2.SetGlMappingResponse]  # type: ignore[assignment]
     """Names the counter account of a transaction type, or of an invoice line type. Needs the role "operator". Both legs of
@@ -99,10 +112,13 @@ class GlAccountServiceAsyncStub(GlAccountServiceStub):
     the chart (GL_ACCOUNT_NOT_FOUND), accounts receivable (GL_ACCOUNT_NOT_ALLOWED).
 
     Example: {client_no: 1, request_id: "fibre", key: {invoice_line_type: INVOICE_LINE_TYPE_RECURRING_CHARGE},
-    gl_account: "4001", effective_from: {2027, 1, 1}}.
+    gl_account: "4001", effective_from: {year: 2027, month: 1, day: 1}}.
     """
     ResetGlMapping: _aio.UnaryUnaryMultiCallable[_gl_account_pb2.ResetGlMappingRequest, _gl_account_pb2.ResetGlMappingResponse]  # type: ignore[assignment]
-    """Goes back to the default. Needs the role "operator". It concerns what is recorded after it, as SetGlMapping does."""
+    """Goes back to the default. Needs the role "operator". It concerns what is recorded after it, as SetGlMapping does.
+
+    Example: {client_no: 1, request_id: "default", key: {transaction_type: TRANSACTION_TYPE_EXTERNAL_CHARGE}}.
+    """
 
 class GlAccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """The chart of general ledger accounts of a client, and which of them its transactions are booked to.
@@ -122,7 +138,10 @@ class GlAccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gl_account_pb2.ListGlAccountsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gl_account_pb2.ListGlAccountsResponse, _abc.Awaitable[_gl_account_pb2.ListGlAccountsResponse]]:
-        """Lists the chart: the accounts that every client has and those of the client's own, by code."""
+        """Lists the chart: the accounts that every client has and those of the client's own, by code.
+
+        Example: {client_no: 1}.
+        """
 
     @_abc_1.abstractmethod
     def CreateGlAccount(
@@ -145,6 +164,8 @@ class GlAccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gl_account_pb2.ListGlMappingsResponse, _abc.Awaitable[_gl_account_pb2.ListGlMappingsResponse]]:
         """Lists which accounts each transaction type and each invoice line type is booked to, and whether that is the default
         or the client's own choice, with all changes that were ever made.
+
+        Example: {client_no: 1, effective_date: {year: 2026, month: 5, day: 1}}.
         """
 
     @_abc_1.abstractmethod
@@ -158,7 +179,7 @@ class GlAccountServiceServicer(metaclass=_abc_1.ABCMeta):
         the chart (GL_ACCOUNT_NOT_FOUND), accounts receivable (GL_ACCOUNT_NOT_ALLOWED).
 
         Example: {client_no: 1, request_id: "fibre", key: {invoice_line_type: INVOICE_LINE_TYPE_RECURRING_CHARGE},
-        gl_account: "4001", effective_from: {2027, 1, 1}}.
+        gl_account: "4001", effective_from: {year: 2027, month: 1, day: 1}}.
         """
 
     @_abc_1.abstractmethod
@@ -167,6 +188,9 @@ class GlAccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gl_account_pb2.ResetGlMappingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gl_account_pb2.ResetGlMappingResponse, _abc.Awaitable[_gl_account_pb2.ResetGlMappingResponse]]:
-        """Goes back to the default. Needs the role "operator". It concerns what is recorded after it, as SetGlMapping does."""
+        """Goes back to the default. Needs the role "operator". It concerns what is recorded after it, as SetGlMapping does.
+
+        Example: {client_no: 1, request_id: "default", key: {transaction_type: TRANSACTION_TYPE_EXTERNAL_CHARGE}}.
+        """
 
 def add_GlAccountServiceServicer_to_server(servicer: GlAccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -64,13 +64,20 @@ class InvoiceServiceServicer:
     def CreateInvoices(self, request, context):
         """Creates up to 5,000 invoices in one call, each decided on its own. There is one invoice for a plan instance (or
         account) and billing period: a second one is refused with INVOICE_EXISTS, whose metadata names the first.
+
+        Example: {client_no: 1, request_id: "bill-1", invoices: {acct_no: 42, billing_period_start: {year: 2026, month:
+        1, day: 1}, billing_period_end: {year: 2026, month: 1, day: 31}, invoice_date: {year: 2026, month: 1, day: 1},
+        lines: {line_type: INVOICE_LINE_TYPE_RECURRING_CHARGE, description: "Basic", amount: {currency_code: "USD",
+        minor_units: 10000}}}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInvoice(self, request, context):
-        """Returns an invoice with its lines.
+        """Returns an invoice with its lines. Refused with INVOICE_NOT_FOUND.
+
+        Example: {client_no: 1, invoice_no: 17}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +85,8 @@ class InvoiceServiceServicer:
 
     def ListInvoices(self, request, context):
         """Lists invoices, newest first.
+
+        Example: {client_no: 1, acct_no: 42, invoice_from: {year: 2026, month: 2, day: 1}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,6 +96,9 @@ class InvoiceServiceServicer:
         """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it
         (INVOICE_HAS_CREDIT_MEMO), a write-off or a dispute hold (INVOICE_HAS_WRITE_OFF), or the reversal of a line
         (VOID_THE_REFUND): each would be left as a credit for nothing. The billing period is free for a new invoice then.
+
+        Example: {client_no: 1, request_id: "void-17", invoice_no: 17, reason_code: "MISTAKE", comment: "the wrong plan
+        was billed"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

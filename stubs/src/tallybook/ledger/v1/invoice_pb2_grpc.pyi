@@ -36,15 +36,29 @@ class InvoiceServiceStub:
     CreateInvoices: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.CreateInvoicesRequest, _invoice_pb2.CreateInvoicesResponse]
     """Creates up to 5,000 invoices in one call, each decided on its own. There is one invoice for a plan instance (or
     account) and billing period: a second one is refused with INVOICE_EXISTS, whose metadata names the first.
+
+    Example: {client_no: 1, request_id: "bill-1", invoices: {acct_no: 42, billing_period_start: {year: 2026, month:
+    1, day: 1}, billing_period_end: {year: 2026, month: 1, day: 31}, invoice_date: {year: 2026, month: 1, day: 1},
+    lines: {line_type: INVOICE_LINE_TYPE_RECURRING_CHARGE, description: "Basic", amount: {currency_code: "USD",
+    minor_units: 10000}}}}.
     """
     GetInvoice: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.GetInvoiceRequest, _invoice_pb2.GetInvoiceResponse]
-    """Returns an invoice with its lines."""
+    """Returns an invoice with its lines. Refused with INVOICE_NOT_FOUND.
+
+    Example: {client_no: 1, invoice_no: 17}.
+    """
     ListInvoices: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.ListInvoicesRequest, _invoice_pb2.ListInvoicesResponse]
-    """Lists invoices, newest first."""
+    """Lists invoices, newest first.
+
+    Example: {client_no: 1, acct_no: 42, invoice_from: {year: 2026, month: 2, day: 1}}.
+    """
     VoidInvoice: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.VoidInvoiceRequest, _invoice_pb2.VoidInvoiceResponse]
     """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it
     (INVOICE_HAS_CREDIT_MEMO), a write-off or a dispute hold (INVOICE_HAS_WRITE_OFF), or the reversal of a line
     (VOID_THE_REFUND): each would be left as a credit for nothing. The billing period is free for a new invoice then.
+
+    Example: {client_no: 1, request_id: "void-17", invoice_no: 17, reason_code: "MISTAKE", comment: "the wrong plan
+    was billed"}.
     """
 
 @_typing.type_check_only
@@ -55,15 +69,29 @@ class InvoiceServiceAsyncStub(InvoiceServiceStub):
     CreateInvoices: _aio.UnaryUnaryMultiCallable[_invoice_pb2.CreateInvoicesRequest, _invoice_pb2.CreateInvoicesResponse]  # type: ignore[assignment]
     """Creates up to 5,000 invoices in one call, each decided on its own. There is one invoice for a plan instance (or
     account) and billing period: a second one is refused with INVOICE_EXISTS, whose metadata names the first.
+
+    Example: {client_no: 1, request_id: "bill-1", invoices: {acct_no: 42, billing_period_start: {year: 2026, month:
+    1, day: 1}, billing_period_end: {year: 2026, month: 1, day: 31}, invoice_date: {year: 2026, month: 1, day: 1},
+    lines: {line_type: INVOICE_LINE_TYPE_RECURRING_CHARGE, description: "Basic", amount: {currency_code: "USD",
+    minor_units: 10000}}}}.
     """
     GetInvoice: _aio.UnaryUnaryMultiCallable[_invoice_pb2.GetInvoiceRequest, _invoice_pb2.GetInvoiceResponse]  # type: ignore[assignment]
-    """Returns an invoice with its lines."""
+    """Returns an invoice with its lines. Refused with INVOICE_NOT_FOUND.
+
+    Example: {client_no: 1, invoice_no: 17}.
+    """
     ListInvoices: _aio.UnaryUnaryMultiCallable[_invoice_pb2.ListInvoicesRequest, _invoice_pb2.ListInvoicesResponse]  # type: ignore[assignment]
-    """Lists invoices, newest first."""
+    """Lists invoices, newest first.
+
+    Example: {client_no: 1, acct_no: 42, invoice_from: {year: 2026, month: 2, day: 1}}.
+    """
     VoidInvoice: _aio.UnaryUnaryMultiCallable[_invoice_pb2.VoidInvoiceRequest, _invoice_pb2.VoidInvoiceResponse]  # type: ignore[assignment]
     """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it
     (INVOICE_HAS_CREDIT_MEMO), a write-off or a dispute hold (INVOICE_HAS_WRITE_OFF), or the reversal of a line
     (VOID_THE_REFUND): each would be left as a credit for nothing. The billing period is free for a new invoice then.
+
+    Example: {client_no: 1, request_id: "void-17", invoice_no: 17, reason_code: "MISTAKE", comment: "the wrong plan
+    was billed"}.
     """
 
 class InvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -77,6 +105,11 @@ class InvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_invoice_pb2.CreateInvoicesResponse, _abc.Awaitable[_invoice_pb2.CreateInvoicesResponse]]:
         """Creates up to 5,000 invoices in one call, each decided on its own. There is one invoice for a plan instance (or
         account) and billing period: a second one is refused with INVOICE_EXISTS, whose metadata names the first.
+
+        Example: {client_no: 1, request_id: "bill-1", invoices: {acct_no: 42, billing_period_start: {year: 2026, month:
+        1, day: 1}, billing_period_end: {year: 2026, month: 1, day: 31}, invoice_date: {year: 2026, month: 1, day: 1},
+        lines: {line_type: INVOICE_LINE_TYPE_RECURRING_CHARGE, description: "Basic", amount: {currency_code: "USD",
+        minor_units: 10000}}}}.
         """
 
     @_abc_1.abstractmethod
@@ -85,7 +118,10 @@ class InvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _invoice_pb2.GetInvoiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_invoice_pb2.GetInvoiceResponse, _abc.Awaitable[_invoice_pb2.GetInvoiceResponse]]:
-        """Returns an invoice with its lines."""
+        """Returns an invoice with its lines. Refused with INVOICE_NOT_FOUND.
+
+        Example: {client_no: 1, invoice_no: 17}.
+        """
 
     @_abc_1.abstractmethod
     def ListInvoices(
@@ -93,7 +129,10 @@ class InvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _invoice_pb2.ListInvoicesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_invoice_pb2.ListInvoicesResponse, _abc.Awaitable[_invoice_pb2.ListInvoicesResponse]]:
-        """Lists invoices, newest first."""
+        """Lists invoices, newest first.
+
+        Example: {client_no: 1, acct_no: 42, invoice_from: {year: 2026, month: 2, day: 1}}.
+        """
 
     @_abc_1.abstractmethod
     def VoidInvoice(
@@ -104,6 +143,9 @@ class InvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Voids a whole invoice: -21 or -22 for every line. Refused while a credit memo stands on it
         (INVOICE_HAS_CREDIT_MEMO), a write-off or a dispute hold (INVOICE_HAS_WRITE_OFF), or the reversal of a line
         (VOID_THE_REFUND): each would be left as a credit for nothing. The billing period is free for a new invoice then.
+
+        Example: {client_no: 1, request_id: "void-17", invoice_no: 17, reason_code: "MISTAKE", comment: "the wrong plan
+        was billed"}.
         """
 
 def add_InvoiceServiceServicer_to_server(servicer: InvoiceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

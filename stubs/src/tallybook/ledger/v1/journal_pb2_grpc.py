@@ -90,7 +90,8 @@ class JournalServiceServicer:
         with recorded_to, while a transaction of the database that may belong to the range stays open
         (CONCURRENT_CHANGE; try again).
 
-        Example: {client_no: 1, effective_from: {2026, 1, 1}, effective_to: {2026, 1, 31}} exports January.
+        Example: {client_no: 1, effective_from: {year: 2026, month: 1, day: 1}, effective_to: {year: 2026, month: 1,
+        day: 31}} exports January.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

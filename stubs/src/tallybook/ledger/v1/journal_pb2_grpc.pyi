@@ -68,7 +68,8 @@ class JournalServiceStub:
     with recorded_to, while a transaction of the database that may belong to the range stays open
     (CONCURRENT_CHANGE; try again).
 
-    Example: {client_no: 1, effective_from: {2026, 1, 1}, effective_to: {2026, 1, 31}} exports January.
+    Example: {client_no: 1, effective_from: {year: 2026, month: 1, day: 1}, effective_to: {year: 2026, month: 1,
+    day: 31}} exports January.
     """
 
 @_typing.type_check_only
@@ -111,7 +112,8 @@ class JournalServiceAsyncStub(JournalServiceStub):
     with recorded_to, while a transaction of the database that may belong to the range stays open
     (CONCURRENT_CHANGE; try again).
 
-    Example: {client_no: 1, effective_from: {2026, 1, 1}, effective_to: {2026, 1, 31}} exports January.
+    Example: {client_no: 1, effective_from: {year: 2026, month: 1, day: 1}, effective_to: {year: 2026, month: 1,
+    day: 31}} exports January.
     """
 
 class JournalServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -163,7 +165,8 @@ class JournalServiceServicer(metaclass=_abc_1.ABCMeta):
         with recorded_to, while a transaction of the database that may belong to the range stays open
         (CONCURRENT_CHANGE; try again).
 
-        Example: {client_no: 1, effective_from: {2026, 1, 1}, effective_to: {2026, 1, 31}} exports January.
+        Example: {client_no: 1, effective_from: {year: 2026, month: 1, day: 1}, effective_to: {year: 2026, month: 1,
+        day: 31}} exports January.
         """
 
 def add_JournalServiceServicer_to_server(servicer: JournalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -33,7 +33,11 @@ class LedgerServiceStub:
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
 
     Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
-    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED. What a
+    request names has to be there, and of the client (ACCOUNT_NOT_FOUND, PLAN_INSTANCE_NOT_FOUND, TRANSACTION_NOT_FOUND,
+    INVOICE_NOT_FOUND); an amount is in the currency of its account (CURRENCY_MISMATCH).
+
+    The examples are requests in the text format of protobuf.
     """
 
     def __init__(self, channel):
@@ -142,33 +146,52 @@ class LedgerServiceServicer:
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
 
     Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
-    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED. What a
+    request names has to be there, and of the client (ACCOUNT_NOT_FOUND, PLAN_INSTANCE_NOT_FOUND, TRANSACTION_NOT_FOUND,
+    INVOICE_NOT_FOUND); an amount is in the currency of its account (CURRENCY_MISMATCH).
+
+    The examples are requests in the text format of protobuf.
     """
 
     def PostTransactions(self, request, context):
         """Posts up to 10,000 drafts of any type in one call. Each draft is decided on its own and has its own
         result, unless all_or_nothing is set.
+
+        Example: {client_no: 1, request_id: "lockbox-7", drafts: {acct_no: 42, transaction_type: TRANSACTION_TYPE_CHECK,
+        amount: {currency_code: "USD", minor_units: 6000}, external_payment: {reference_code: "4711"}}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordExternalPayment(self, request, context):
-        """Records a check (type 2).
+        """Records a check (type 2). Refused: a reference code that another payment of the account has, unless that is
+        voided (REFERENCE_CODE_TAKEN).
+
+        Example: {client_no: 1, request_id: "check-4711", acct_no: 42, amount: {currency_code: "USD", minor_units: 6000},
+        external_payment: {reference_code: "4711"}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordElectronicPayment(self, request, context):
-        """Records an electronic payment (type 3) that the gateway has confirmed. Declines are not recorded here.
+        """Records an electronic payment (type 3) that the gateway has confirmed. Declines are not recorded here. Refused: a
+        gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+
+        Example: {client_no: 1, request_id: "ch_1", acct_no: 42, amount: {currency_code: "USD", minor_units: 4300},
+        electronic_payment: {payment_method_kind: PAYMENT_METHOD_KIND_CARD, gateway_reference: "ch_1"}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApplyCashCredit(self, request, context):
-        """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named.
+        """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named. Refused: more
+        than that (CREDIT_EXCEEDS_BALANCE).
+
+        Example: {client_no: 1, request_id: "credit-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 300},
+        reason_code: "GOODWILL"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +199,9 @@ class LedgerServiceServicer:
 
     def AssessDunningCharge(self, request, context):
         """Assesses a dunning charge (type 15). Needs the role "dunning".
+
+        Example: {client_no: 1, request_id: "late-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 300},
+        dunning_charge: {dunning_step: 1, description: "Late fee"}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,8 +211,13 @@ class LedgerServiceServicer:
         """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
         May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
         at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
-        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice where
-        a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice
+        where a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before
+        (GATEWAY_REFERENCE_TAKEN).
+
+        Example: {client_no: 1, request_id: "refund-1", payment_event_no: 4017, amount: {currency_code: "USD",
+        minor_units: 2000}, gateway_reference: "re_1", reversals: {charge_event_no: 4001, amount: {currency_code: "USD",
+        minor_units: 2000}}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,6 +226,9 @@ class LedgerServiceServicer:
     def CreateWriteOff(self, request, context):
         """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
         more than what is open, or nothing is.
+
+        Example: {client_no: 1, request_id: "write-off-1", invoice_no: 17, reason_code: "SMALL", comment: "not worth a
+        letter"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -203,6 +237,9 @@ class LedgerServiceServicer:
     def CreateDispute(self, request, context):
         """Holds back what a customer disputes of an invoice (type 6): until it is settled it is neither collected nor dunned.
         Refused as CreateWriteOff is.
+
+        Example: {client_no: 1, request_id: "dispute-1", invoice_no: 17, amount: {currency_code: "USD", minor_units:
+        4000}, reason_code: "QUALITY", comment: "slow line", expires_on: {year: 2026, month: 3, day: 10}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,6 +249,9 @@ class LedgerServiceServicer:
         """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
         concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
         hold is refused with NOT_A_DISPUTE.
+
+        Example: {client_no: 1, request_id: "settle-1", event_no: 4020, resolution: DISPUTE_RESOLUTION_RE_AGE,
+        reason_code: "MEASURED", comment: "the line is as fast as promised"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,6 +260,8 @@ class LedgerServiceServicer:
     def ListDisputes(self, request, context):
         """Lists the dispute holds that stand, by the day on which they are to be settled: those that passed theirs come first.
         Nothing happens by itself on that day, so this is what an operator looks at.
+
+        Example: {client_no: 1, expires_to: {year: 2026, month: 3, day: 15}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,6 +271,8 @@ class LedgerServiceServicer:
         """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
         and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
         more than the balance, or a balance that is not above zero (TRANSFER_EXCEEDS_BALANCE).
+
+        Example: {client_no: 1, request_id: "transfer-1", from_acct_no: 42, to_acct_no: 43}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -236,6 +280,9 @@ class LedgerServiceServicer:
 
     def CreateExternalCharge(self, request, context):
         """Enters a charge by hand (type 14). Needs the role "support".
+
+        Example: {client_no: 1, request_id: "charge-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 1200},
+        external_charge: {description: "Replacement router"}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -245,6 +292,9 @@ class LedgerServiceServicer:
         """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
         MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, its charge is none of an invoice, or a part
         of the invoice is written off or held and all lines are more than what is open beside it.
+
+        Example: {client_no: 1, request_id: "memo-1", lines: {charge_event_no: 4001, amount: {currency_code: "USD",
+        minor_units: 1500}}, comment: "two days without service"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -252,21 +302,31 @@ class LedgerServiceServicer:
 
     def VoidCreditMemo(self, request, context):
         """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED.
+
+        Example: {client_no: 1, request_id: "void-memo-1", cm_no: 5, reason_code: "MISTAKE", comment: "the service was
+        there"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VoidTransaction(self, request, context):
-        """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a
-        refund. Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED.
+        """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a refund.
+        Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED. Refused: a
+        void (VOID_OF_VOID); the line of an invoice (VOID_THE_INVOICE) or of a memo (VOID_THE_CREDIT_MEMO) and a reversal
+        (VOID_THE_REFUND), which are voided with their document; a payment with a refund that stands (PAYMENT_REFUNDED).
+
+        Example: {client_no: 1, request_id: "void-4017", event_no: 4017, reason_code: "BOUNCED", comment: "returned by
+        the bank"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTransaction(self, request, context):
-        """Returns one transaction with its source row.
+        """Returns one transaction with its source row. Refused with TRANSACTION_NOT_FOUND.
+
+        Example: {client_no: 1, event_no: 4017}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -274,6 +334,8 @@ class LedgerServiceServicer:
 
     def BatchGetTransactions(self, request, context):
         """Returns up to 1,000 transactions by their numbers, with their source rows.
+
+        Example: {client_no: 1, event_nos: [4017, 4018]}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -281,6 +343,9 @@ class LedgerServiceServicer:
 
     def ListTransactions(self, request, context):
         """Lists the transactions of a client or of one account, newest first.
+
+        Example: {client_no: 1, acct_no: 42, transaction_types: [TRANSACTION_TYPE_CHECK,
+        TRANSACTION_TYPE_ELECTRONIC_PAYMENT], voided: false}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -395,7 +460,11 @@ class LedgerService:
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
 
     Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
-    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED. What a
+    request names has to be there, and of the client (ACCOUNT_NOT_FOUND, PLAN_INSTANCE_NOT_FOUND, TRANSACTION_NOT_FOUND,
+    INVOICE_NOT_FOUND); an amount is in the currency of its account (CURRENCY_MISMATCH).
+
+    The examples are requests in the text format of protobuf.
     """
 
     @staticmethod

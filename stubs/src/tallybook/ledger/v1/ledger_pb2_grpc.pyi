@@ -34,7 +34,11 @@ class LedgerServiceStub:
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
 
     Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
-    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED. What a
+    request names has to be there, and of the client (ACCOUNT_NOT_FOUND, PLAN_INSTANCE_NOT_FOUND, TRANSACTION_NOT_FOUND,
+    INVOICE_NOT_FOUND); an amount is in the currency of its account (CURRENCY_MISMATCH).
+
+    The examples are requests in the text format of protobuf.
     """
 
     @_typing.overload
@@ -44,63 +48,129 @@ class LedgerServiceStub:
     PostTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]
     """Posts up to 10,000 drafts of any type in one call. Each draft is decided on its own and has its own
     result, unless all_or_nothing is set.
+
+    Example: {client_no: 1, request_id: "lockbox-7", drafts: {acct_no: 42, transaction_type: TRANSACTION_TYPE_CHECK,
+    amount: {currency_code: "USD", minor_units: 6000}, external_payment: {reference_code: "4711"}}}.
     """
     RecordExternalPayment: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.RecordExternalPaymentRequest, _ledger_pb2.RecordExternalPaymentResponse]
-    """Records a check (type 2)."""
+    """Records a check (type 2). Refused: a reference code that another payment of the account has, unless that is
+    voided (REFERENCE_CODE_TAKEN).
+
+    Example: {client_no: 1, request_id: "check-4711", acct_no: 42, amount: {currency_code: "USD", minor_units: 6000},
+    external_payment: {reference_code: "4711"}}.
+    """
     RecordElectronicPayment: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.RecordElectronicPaymentRequest, _ledger_pb2.RecordElectronicPaymentResponse]
-    """Records an electronic payment (type 3) that the gateway has confirmed. Declines are not recorded here."""
+    """Records an electronic payment (type 3) that the gateway has confirmed. Declines are not recorded here. Refused: a
+    gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+
+    Example: {client_no: 1, request_id: "ch_1", acct_no: 42, amount: {currency_code: "USD", minor_units: 4300},
+    electronic_payment: {payment_method_kind: PAYMENT_METHOD_KIND_CARD, gateway_reference: "ch_1"}}.
+    """
     ApplyCashCredit: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ApplyCashCreditRequest, _ledger_pb2.ApplyCashCreditResponse]
-    """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named."""
+    """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named. Refused: more
+    than that (CREDIT_EXCEEDS_BALANCE).
+
+    Example: {client_no: 1, request_id: "credit-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 300},
+    reason_code: "GOODWILL"}.
+    """
     AssessDunningCharge: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.AssessDunningChargeRequest, _ledger_pb2.AssessDunningChargeResponse]
-    """Assesses a dunning charge (type 15). Needs the role "dunning"."""
+    """Assesses a dunning charge (type 15). Needs the role "dunning".
+
+    Example: {client_no: 1, request_id: "late-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 300},
+    dunning_charge: {dunning_step: 1, description: "Late fee"}}.
+    """
     IssueRefund: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.IssueRefundRequest, _ledger_pb2.IssueRefundResponse]
     """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
     May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
     at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
-    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice where
-    a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice
+    where a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before
+    (GATEWAY_REFERENCE_TAKEN).
+
+    Example: {client_no: 1, request_id: "refund-1", payment_event_no: 4017, amount: {currency_code: "USD",
+    minor_units: 2000}, gateway_reference: "re_1", reversals: {charge_event_no: 4001, amount: {currency_code: "USD",
+    minor_units: 2000}}}.
     """
     CreateWriteOff: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateWriteOffRequest, _ledger_pb2.CreateWriteOffResponse]
     """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
     more than what is open, or nothing is.
+
+    Example: {client_no: 1, request_id: "write-off-1", invoice_no: 17, reason_code: "SMALL", comment: "not worth a
+    letter"}.
     """
     CreateDispute: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateDisputeRequest, _ledger_pb2.CreateDisputeResponse]
     """Holds back what a customer disputes of an invoice (type 6): until it is settled it is neither collected nor dunned.
     Refused as CreateWriteOff is.
+
+    Example: {client_no: 1, request_id: "dispute-1", invoice_no: 17, amount: {currency_code: "USD", minor_units:
+    4000}, reason_code: "QUALITY", comment: "slow line", expires_on: {year: 2026, month: 3, day: 10}}.
     """
     SettleDispute: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleDisputeRequest, _ledger_pb2.SettleDisputeResponse]
     """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
     concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
     hold is refused with NOT_A_DISPUTE.
+
+    Example: {client_no: 1, request_id: "settle-1", event_no: 4020, resolution: DISPUTE_RESOLUTION_RE_AGE,
+    reason_code: "MEASURED", comment: "the line is as fast as promised"}.
     """
     ListDisputes: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListDisputesRequest, _ledger_pb2.ListDisputesResponse]
     """Lists the dispute holds that stand, by the day on which they are to be settled: those that passed theirs come first.
     Nothing happens by itself on that day, so this is what an operator looks at.
+
+    Example: {client_no: 1, expires_to: {year: 2026, month: 3, day: 15}}.
     """
     TransferAccountBalance: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.TransferAccountBalanceRequest, _ledger_pb2.TransferAccountBalanceResponse]
     """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
     and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
     more than the balance, or a balance that is not above zero (TRANSFER_EXCEEDS_BALANCE).
+
+    Example: {client_no: 1, request_id: "transfer-1", from_acct_no: 42, to_acct_no: 43}.
     """
     CreateExternalCharge: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateExternalChargeRequest, _ledger_pb2.CreateExternalChargeResponse]
-    """Enters a charge by hand (type 14). Needs the role "support"."""
+    """Enters a charge by hand (type 14). Needs the role "support".
+
+    Example: {client_no: 1, request_id: "charge-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 1200},
+    external_charge: {description: "Replacement router"}}.
+    """
     CreateCreditMemo: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateCreditMemoRequest, _ledger_pb2.CreateCreditMemoResponse]
     """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
     MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, its charge is none of an invoice, or a part
     of the invoice is written off or held and all lines are more than what is open beside it.
+
+    Example: {client_no: 1, request_id: "memo-1", lines: {charge_event_no: 4001, amount: {currency_code: "USD",
+    minor_units: 1500}}, comment: "two days without service"}.
     """
     VoidCreditMemo: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.VoidCreditMemoRequest, _ledger_pb2.VoidCreditMemoResponse]
-    """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED."""
+    """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED.
+
+    Example: {client_no: 1, request_id: "void-memo-1", cm_no: 5, reason_code: "MISTAKE", comment: "the service was
+    there"}.
+    """
     VoidTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.VoidTransactionRequest, _ledger_pb2.VoidTransactionResponse]
-    """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a
-    refund. Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED.
+    """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a refund.
+    Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED. Refused: a
+    void (VOID_OF_VOID); the line of an invoice (VOID_THE_INVOICE) or of a memo (VOID_THE_CREDIT_MEMO) and a reversal
+    (VOID_THE_REFUND), which are voided with their document; a payment with a refund that stands (PAYMENT_REFUNDED).
+
+    Example: {client_no: 1, request_id: "void-4017", event_no: 4017, reason_code: "BOUNCED", comment: "returned by
+    the bank"}.
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.GetTransactionResponse]
-    """Returns one transaction with its source row."""
+    """Returns one transaction with its source row. Refused with TRANSACTION_NOT_FOUND.
+
+    Example: {client_no: 1, event_no: 4017}.
+    """
     BatchGetTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.BatchGetTransactionsRequest, _ledger_pb2.BatchGetTransactionsResponse]
-    """Returns up to 1,000 transactions by their numbers, with their source rows."""
+    """Returns up to 1,000 transactions by their numbers, with their source rows.
+
+    Example: {client_no: 1, event_nos: [4017, 4018]}.
+    """
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]
-    """Lists the transactions of a client or of one account, newest first."""
+    """Lists the transactions of a client or of one account, newest first.
+
+    Example: {client_no: 1, acct_no: 42, transaction_types: [TRANSACTION_TYPE_CHECK,
+    TRANSACTION_TYPE_ELECTRONIC_PAYMENT], voided: false}.
+    """
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -111,70 +181,140 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
 
     Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
-    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED. What a
+    request names has to be there, and of the client (ACCOUNT_NOT_FOUND, PLAN_INSTANCE_NOT_FOUND, TRANSACTION_NOT_FOUND,
+    INVOICE_NOT_FOUND); an amount is in the currency of its account (CURRENCY_MISMATCH).
+
+    The examples are requests in the text format of protobuf.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PostTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]  # type: ignore[assignment]
     """Posts up to 10,000 drafts of any type in one call. Each draft is decided on its own and has its own
     result, unless all_or_nothing is set.
+
+    Example: {client_no: 1, request_id: "lockbox-7", drafts: {acct_no: 42, transaction_type: TRANSACTION_TYPE_CHECK,
+    amount: {currency_code: "USD", minor_units: 6000}, external_payment: {reference_code: "4711"}}}.
     """
     RecordExternalPayment: _aio.UnaryUnaryMultiCallable[_ledger_pb2.RecordExternalPaymentRequest, _ledger_pb2.RecordExternalPaymentResponse]  # type: ignore[assignment]
-    """Records a check (type 2)."""
+    """Records a check (type 2). Refused: a reference code that another payment of the account has, unless that is
+    voided (REFERENCE_CODE_TAKEN).
+
+    Example: {client_no: 1, request_id: "check-4711", acct_no: 42, amount: {currency_code: "USD", minor_units: 6000},
+    external_payment: {reference_code: "4711"}}.
+    """
     RecordElectronicPayment: _aio.UnaryUnaryMultiCallable[_ledger_pb2.RecordElectronicPaymentRequest, _ledger_pb2.RecordElectronicPaymentResponse]  # type: ignore[assignment]
-    """Records an electronic payment (type 3) that the gateway has confirmed. Declines are not recorded here."""
+    """Records an electronic payment (type 3) that the gateway has confirmed. Declines are not recorded here. Refused: a
+    gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+
+    Example: {client_no: 1, request_id: "ch_1", acct_no: 42, amount: {currency_code: "USD", minor_units: 4300},
+    electronic_payment: {payment_method_kind: PAYMENT_METHOD_KIND_CARD, gateway_reference: "ch_1"}}.
+    """
     ApplyCashCredit: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ApplyCashCreditRequest, _ledger_pb2.ApplyCashCreditResponse]  # type: ignore[assignment]
-    """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named."""
+    """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named. Refused: more
+    than that (CREDIT_EXCEEDS_BALANCE).
+
+    Example: {client_no: 1, request_id: "credit-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 300},
+    reason_code: "GOODWILL"}.
+    """
     AssessDunningCharge: _aio.UnaryUnaryMultiCallable[_ledger_pb2.AssessDunningChargeRequest, _ledger_pb2.AssessDunningChargeResponse]  # type: ignore[assignment]
-    """Assesses a dunning charge (type 15). Needs the role "dunning"."""
+    """Assesses a dunning charge (type 15). Needs the role "dunning".
+
+    Example: {client_no: 1, request_id: "late-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 300},
+    dunning_charge: {dunning_step: 1, description: "Late fee"}}.
+    """
     IssueRefund: _aio.UnaryUnaryMultiCallable[_ledger_pb2.IssueRefundRequest, _ledger_pb2.IssueRefundResponse]  # type: ignore[assignment]
     """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
     May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
     at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
-    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice where
-    a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+    (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice
+    where a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before
+    (GATEWAY_REFERENCE_TAKEN).
+
+    Example: {client_no: 1, request_id: "refund-1", payment_event_no: 4017, amount: {currency_code: "USD",
+    minor_units: 2000}, gateway_reference: "re_1", reversals: {charge_event_no: 4001, amount: {currency_code: "USD",
+    minor_units: 2000}}}.
     """
     CreateWriteOff: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateWriteOffRequest, _ledger_pb2.CreateWriteOffResponse]  # type: ignore[assignment]
     """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
     more than what is open, or nothing is.
+
+    Example: {client_no: 1, request_id: "write-off-1", invoice_no: 17, reason_code: "SMALL", comment: "not worth a
+    letter"}.
     """
     CreateDispute: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateDisputeRequest, _ledger_pb2.CreateDisputeResponse]  # type: ignore[assignment]
     """Holds back what a customer disputes of an invoice (type 6): until it is settled it is neither collected nor dunned.
     Refused as CreateWriteOff is.
+
+    Example: {client_no: 1, request_id: "dispute-1", invoice_no: 17, amount: {currency_code: "USD", minor_units:
+    4000}, reason_code: "QUALITY", comment: "slow line", expires_on: {year: 2026, month: 3, day: 10}}.
     """
     SettleDispute: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleDisputeRequest, _ledger_pb2.SettleDisputeResponse]  # type: ignore[assignment]
     """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
     concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
     hold is refused with NOT_A_DISPUTE.
+
+    Example: {client_no: 1, request_id: "settle-1", event_no: 4020, resolution: DISPUTE_RESOLUTION_RE_AGE,
+    reason_code: "MEASURED", comment: "the line is as fast as promised"}.
     """
     ListDisputes: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListDisputesRequest, _ledger_pb2.ListDisputesResponse]  # type: ignore[assignment]
     """Lists the dispute holds that stand, by the day on which they are to be settled: those that passed theirs come first.
     Nothing happens by itself on that day, so this is what an operator looks at.
+
+    Example: {client_no: 1, expires_to: {year: 2026, month: 3, day: 15}}.
     """
     TransferAccountBalance: _aio.UnaryUnaryMultiCallable[_ledger_pb2.TransferAccountBalanceRequest, _ledger_pb2.TransferAccountBalanceResponse]  # type: ignore[assignment]
     """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
     and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
     more than the balance, or a balance that is not above zero (TRANSFER_EXCEEDS_BALANCE).
+
+    Example: {client_no: 1, request_id: "transfer-1", from_acct_no: 42, to_acct_no: 43}.
     """
     CreateExternalCharge: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateExternalChargeRequest, _ledger_pb2.CreateExternalChargeResponse]  # type: ignore[assignment]
-    """Enters a charge by hand (type 14). Needs the role "support"."""
+    """Enters a charge by hand (type 14). Needs the role "support".
+
+    Example: {client_no: 1, request_id: "charge-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 1200},
+    external_charge: {description: "Replacement router"}}.
+    """
     CreateCreditMemo: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateCreditMemoRequest, _ledger_pb2.CreateCreditMemoResponse]  # type: ignore[assignment]
     """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
     MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, its charge is none of an invoice, or a part
     of the invoice is written off or held and all lines are more than what is open beside it.
+
+    Example: {client_no: 1, request_id: "memo-1", lines: {charge_event_no: 4001, amount: {currency_code: "USD",
+    minor_units: 1500}}, comment: "two days without service"}.
     """
     VoidCreditMemo: _aio.UnaryUnaryMultiCallable[_ledger_pb2.VoidCreditMemoRequest, _ledger_pb2.VoidCreditMemoResponse]  # type: ignore[assignment]
-    """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED."""
+    """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED.
+
+    Example: {client_no: 1, request_id: "void-memo-1", cm_no: 5, reason_code: "MISTAKE", comment: "the service was
+    there"}.
+    """
     VoidTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.VoidTransactionRequest, _ledger_pb2.VoidTransactionResponse]  # type: ignore[assignment]
-    """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a
-    refund. Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED.
+    """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a refund.
+    Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED. Refused: a
+    void (VOID_OF_VOID); the line of an invoice (VOID_THE_INVOICE) or of a memo (VOID_THE_CREDIT_MEMO) and a reversal
+    (VOID_THE_REFUND), which are voided with their document; a payment with a refund that stands (PAYMENT_REFUNDED).
+
+    Example: {client_no: 1, request_id: "void-4017", event_no: 4017, reason_code: "BOUNCED", comment: "returned by
+    the bank"}.
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.GetTransactionResponse]  # type: ignore[assignment]
-    """Returns one transaction with its source row."""
+    """Returns one transaction with its source row. Refused with TRANSACTION_NOT_FOUND.
+
+    Example: {client_no: 1, event_no: 4017}.
+    """
     BatchGetTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.BatchGetTransactionsRequest, _ledger_pb2.BatchGetTransactionsResponse]  # type: ignore[assignment]
-    """Returns up to 1,000 transactions by their numbers, with their source rows."""
+    """Returns up to 1,000 transactions by their numbers, with their source rows.
+
+    Example: {client_no: 1, event_nos: [4017, 4018]}.
+    """
     ListTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]  # type: ignore[assignment]
-    """Lists the transactions of a client or of one account, newest first."""
+    """Lists the transactions of a client or of one account, newest first.
+
+    Example: {client_no: 1, acct_no: 42, transaction_types: [TRANSACTION_TYPE_CHECK,
+    TRANSACTION_TYPE_ELECTRONIC_PAYMENT], voided: false}.
+    """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Posts and reads transactions.
@@ -184,7 +324,11 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     REQUEST_ID_REUSED; a request that was refused does not use up its key.
 
     Business dates may lie in the past, and ahead: from 1900-01-01 to the end of the tenth year from now. Any other is
-    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED.
+    refused with DATE_INVALID. Where a reason code or a comment is required, blanks are none: REASON_REQUIRED. What a
+    request names has to be there, and of the client (ACCOUNT_NOT_FOUND, PLAN_INSTANCE_NOT_FOUND, TRANSACTION_NOT_FOUND,
+    INVOICE_NOT_FOUND); an amount is in the currency of its account (CURRENCY_MISMATCH).
+
+    The examples are requests in the text format of protobuf.
     """
 
     @_abc_1.abstractmethod
@@ -195,6 +339,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.PostTransactionsResponse, _abc.Awaitable[_ledger_pb2.PostTransactionsResponse]]:
         """Posts up to 10,000 drafts of any type in one call. Each draft is decided on its own and has its own
         result, unless all_or_nothing is set.
+
+        Example: {client_no: 1, request_id: "lockbox-7", drafts: {acct_no: 42, transaction_type: TRANSACTION_TYPE_CHECK,
+        amount: {currency_code: "USD", minor_units: 6000}, external_payment: {reference_code: "4711"}}}.
         """
 
     @_abc_1.abstractmethod
@@ -203,7 +350,12 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.RecordExternalPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.RecordExternalPaymentResponse, _abc.Awaitable[_ledger_pb2.RecordExternalPaymentResponse]]:
-        """Records a check (type 2)."""
+        """Records a check (type 2). Refused: a reference code that another payment of the account has, unless that is
+        voided (REFERENCE_CODE_TAKEN).
+
+        Example: {client_no: 1, request_id: "check-4711", acct_no: 42, amount: {currency_code: "USD", minor_units: 6000},
+        external_payment: {reference_code: "4711"}}.
+        """
 
     @_abc_1.abstractmethod
     def RecordElectronicPayment(
@@ -211,7 +363,12 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.RecordElectronicPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.RecordElectronicPaymentResponse, _abc.Awaitable[_ledger_pb2.RecordElectronicPaymentResponse]]:
-        """Records an electronic payment (type 3) that the gateway has confirmed. Declines are not recorded here."""
+        """Records an electronic payment (type 3) that the gateway has confirmed. Declines are not recorded here. Refused: a
+        gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+
+        Example: {client_no: 1, request_id: "ch_1", acct_no: 42, amount: {currency_code: "USD", minor_units: 4300},
+        electronic_payment: {payment_method_kind: PAYMENT_METHOD_KIND_CARD, gateway_reference: "ch_1"}}.
+        """
 
     @_abc_1.abstractmethod
     def ApplyCashCredit(
@@ -219,7 +376,12 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ApplyCashCreditRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ApplyCashCreditResponse, _abc.Awaitable[_ledger_pb2.ApplyCashCreditResponse]]:
-        """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named."""
+        """Gives a cash credit (type 10), at most the balance of the account and of the plan instance named. Refused: more
+        than that (CREDIT_EXCEEDS_BALANCE).
+
+        Example: {client_no: 1, request_id: "credit-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 300},
+        reason_code: "GOODWILL"}.
+        """
 
     @_abc_1.abstractmethod
     def AssessDunningCharge(
@@ -227,7 +389,11 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.AssessDunningChargeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.AssessDunningChargeResponse, _abc.Awaitable[_ledger_pb2.AssessDunningChargeResponse]]:
-        """Assesses a dunning charge (type 15). Needs the role "dunning"."""
+        """Assesses a dunning charge (type 15). Needs the role "dunning".
+
+        Example: {client_no: 1, request_id: "late-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 300},
+        dunning_charge: {dunning_step: 1, description: "Late fee"}}.
+        """
 
     @_abc_1.abstractmethod
     def IssueRefund(
@@ -238,8 +404,13 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns money for a payment: type 12 for an electronic payment, 13 for one by check, whichever the payment is.
         May reverse charges with it (type 8). The live refunds of a payment never exceed it, also when several are issued
         at once. Refused: what is no payment or is voided (PAYMENT_NOT_REFUNDABLE), more than is left of the payment
-        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice where
-        a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before (GATEWAY_REFERENCE_TAKEN).
+        (REFUND_EXCEEDS_PAYMENT), reversals of more than the refund or than what is left of a charge, or of its invoice
+        where a part of that is written off or held (REVERSAL_EXCEEDS_CHARGE), a gateway reference that was recorded before
+        (GATEWAY_REFERENCE_TAKEN).
+
+        Example: {client_no: 1, request_id: "refund-1", payment_event_no: 4017, amount: {currency_code: "USD",
+        minor_units: 2000}, gateway_reference: "re_1", reversals: {charge_event_no: 4001, amount: {currency_code: "USD",
+        minor_units: 2000}}}.
         """
 
     @_abc_1.abstractmethod
@@ -250,6 +421,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.CreateWriteOffResponse, _abc.Awaitable[_ledger_pb2.CreateWriteOffResponse]]:
         """Writes off what is open of an invoice, or a part of it (type 6). Refused with WRITE_OFF_EXCEEDS_INVOICE when it is
         more than what is open, or nothing is.
+
+        Example: {client_no: 1, request_id: "write-off-1", invoice_no: 17, reason_code: "SMALL", comment: "not worth a
+        letter"}.
         """
 
     @_abc_1.abstractmethod
@@ -260,6 +434,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.CreateDisputeResponse, _abc.Awaitable[_ledger_pb2.CreateDisputeResponse]]:
         """Holds back what a customer disputes of an invoice (type 6): until it is settled it is neither collected nor dunned.
         Refused as CreateWriteOff is.
+
+        Example: {client_no: 1, request_id: "dispute-1", invoice_no: 17, amount: {currency_code: "USD", minor_units:
+        4000}, reason_code: "QUALITY", comment: "slow line", expires_on: {year: 2026, month: 3, day: 10}}.
         """
 
     @_abc_1.abstractmethod
@@ -271,6 +448,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Settles a dispute: voids its hold and does what the resolution says, in one commit. A hold is settled once: of many
         concurrent settlements and voids exactly one succeeds; the others fail with ALREADY_VOIDED. What is no dispute
         hold is refused with NOT_A_DISPUTE.
+
+        Example: {client_no: 1, request_id: "settle-1", event_no: 4020, resolution: DISPUTE_RESOLUTION_RE_AGE,
+        reason_code: "MEASURED", comment: "the line is as fast as promised"}.
         """
 
     @_abc_1.abstractmethod
@@ -281,6 +461,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.ListDisputesResponse, _abc.Awaitable[_ledger_pb2.ListDisputesResponse]]:
         """Lists the dispute holds that stand, by the day on which they are to be settled: those that passed theirs come first.
         Nothing happens by itself on that day, so this is what an operator looks at.
+
+        Example: {client_no: 1, expires_to: {year: 2026, month: 3, day: 15}}.
         """
 
     @_abc_1.abstractmethod
@@ -292,6 +474,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Moves the balance of an account, or a part of it, to another account of the client in the same currency: types 5
         and 4 in one commit. The sum of both balances stays the same. Refused: to the account itself (TRANSFER_TO_ITSELF),
         more than the balance, or a balance that is not above zero (TRANSFER_EXCEEDS_BALANCE).
+
+        Example: {client_no: 1, request_id: "transfer-1", from_acct_no: 42, to_acct_no: 43}.
         """
 
     @_abc_1.abstractmethod
@@ -300,7 +484,11 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.CreateExternalChargeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.CreateExternalChargeResponse, _abc.Awaitable[_ledger_pb2.CreateExternalChargeResponse]]:
-        """Enters a charge by hand (type 14). Needs the role "support"."""
+        """Enters a charge by hand (type 14). Needs the role "support".
+
+        Example: {client_no: 1, request_id: "charge-1", acct_no: 42, amount: {currency_code: "USD", minor_units: 1200},
+        external_charge: {description: "Replacement router"}}.
+        """
 
     @_abc_1.abstractmethod
     def CreateCreditMemo(
@@ -311,6 +499,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Credits charge lines of an invoice (type 24, one transaction a line). All lines are of one invoice. Refused with
         MEMO_EXCEEDS_CHARGE when a line is more than what is left of its charge, its charge is none of an invoice, or a part
         of the invoice is written off or held and all lines are more than what is open beside it.
+
+        Example: {client_no: 1, request_id: "memo-1", lines: {charge_event_no: 4001, amount: {currency_code: "USD",
+        minor_units: 1500}}, comment: "two days without service"}.
         """
 
     @_abc_1.abstractmethod
@@ -319,7 +510,11 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.VoidCreditMemoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.VoidCreditMemoResponse, _abc.Awaitable[_ledger_pb2.VoidCreditMemoResponse]]:
-        """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED."""
+        """Voids a whole credit memo: -24 for each line. Refused with CREDIT_MEMO_NOT_FOUND, or with ALREADY_VOIDED.
+
+        Example: {client_no: 1, request_id: "void-memo-1", cm_no: 5, reason_code: "MISTAKE", comment: "the service was
+        there"}.
+        """
 
     @_abc_1.abstractmethod
     def VoidTransaction(
@@ -327,8 +522,13 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.VoidTransactionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.VoidTransactionResponse, _abc.Awaitable[_ledger_pb2.VoidTransactionResponse]]:
-        """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a
-        refund. Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED.
+        """Voids a transaction, and with it what can't stand alone: the other leg of a transfer, the reversals of a refund.
+        Of many concurrent voids of one transaction exactly one succeeds; the others fail with ALREADY_VOIDED. Refused: a
+        void (VOID_OF_VOID); the line of an invoice (VOID_THE_INVOICE) or of a memo (VOID_THE_CREDIT_MEMO) and a reversal
+        (VOID_THE_REFUND), which are voided with their document; a payment with a refund that stands (PAYMENT_REFUNDED).
+
+        Example: {client_no: 1, request_id: "void-4017", event_no: 4017, reason_code: "BOUNCED", comment: "returned by
+        the bank"}.
         """
 
     @_abc_1.abstractmethod
@@ -337,7 +537,10 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetTransactionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetTransactionResponse, _abc.Awaitable[_ledger_pb2.GetTransactionResponse]]:
-        """Returns one transaction with its source row."""
+        """Returns one transaction with its source row. Refused with TRANSACTION_NOT_FOUND.
+
+        Example: {client_no: 1, event_no: 4017}.
+        """
 
     @_abc_1.abstractmethod
     def BatchGetTransactions(
@@ -345,7 +548,10 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.BatchGetTransactionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.BatchGetTransactionsResponse, _abc.Awaitable[_ledger_pb2.BatchGetTransactionsResponse]]:
-        """Returns up to 1,000 transactions by their numbers, with their source rows."""
+        """Returns up to 1,000 transactions by their numbers, with their source rows.
+
+        Example: {client_no: 1, event_nos: [4017, 4018]}.
+        """
 
     @_abc_1.abstractmethod
     def ListTransactions(
@@ -353,6 +559,10 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListTransactionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListTransactionsResponse, _abc.Awaitable[_ledger_pb2.ListTransactionsResponse]]:
-        """Lists the transactions of a client or of one account, newest first."""
+        """Lists the transactions of a client or of one account, newest first.
+
+        Example: {client_no: 1, acct_no: 42, transaction_types: [TRANSACTION_TYPE_CHECK,
+        TRANSACTION_TYPE_ELECTRONIC_PAYMENT], voided: false}.
+        """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -81,6 +81,8 @@ class StatementServiceServicer:
         that day already is returned as it is, whatever the request_id: so a run may be repeated. Refused, account by account:
         a day within an earlier statement (STATEMENT_PERIOD_CLOSED, whose metadata names that), an account that there is not
         (ACCOUNT_NOT_FOUND), a balance beyond 64 bits (AMOUNT_OUT_OF_RANGE).
+
+        Example: {client_no: 1, request_id: "close-1", acct_nos: [42, 43], period_end: {year: 2026, month: 1, day: 31}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,6 +90,8 @@ class StatementServiceServicer:
 
     def ListStatements(self, request, context):
         """Lists closed statements, newest first.
+
+        Example: {client_no: 1, acct_no: 42}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +99,8 @@ class StatementServiceServicer:
 
     def GetClosedStatement(self, request, context):
         """Returns a closed statement with its lines, a page at a time. Refused with STATEMENT_NOT_FOUND.
+
+        Example: {client_no: 1, statement_no: 7}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,11 +49,19 @@ class StatementServiceStub:
     that day already is returned as it is, whatever the request_id: so a run may be repeated. Refused, account by account:
     a day within an earlier statement (STATEMENT_PERIOD_CLOSED, whose metadata names that), an account that there is not
     (ACCOUNT_NOT_FOUND), a balance beyond 64 bits (AMOUNT_OUT_OF_RANGE).
+
+    Example: {client_no: 1, request_id: "close-1", acct_nos: [42, 43], period_end: {year: 2026, month: 1, day: 31}}.
     """
     ListStatements: _grpc.UnaryUnaryMultiCallable[_statement_pb2.ListStatementsRequest, _statement_pb2.ListStatementsResponse]
-    """Lists closed statements, newest first."""
+    """Lists closed statements, newest first.
+
+    Example: {client_no: 1, acct_no: 42}.
+    """
     GetClosedStatement: _grpc.UnaryUnaryMultiCallable[_statement_pb2.GetClosedStatementRequest, _statement_pb2.GetClosedStatementResponse]
-    """Returns a closed statement with its lines, a page at a time. Refused with STATEMENT_NOT_FOUND."""
+    """Returns a closed statement with its lines, a page at a time. Refused with STATEMENT_NOT_FOUND.
+
+    Example: {client_no: 1, statement_no: 7}.
+    """
 
 @_typing.type_check_only
 class StatementServiceAsyncStub(StatementServiceStub):
@@ -76,11 +84,19 @@ class StatementServiceAsyncStub(StatementServiceStub):
     that day already is returned as it is, whatever the request_id: so a run may be repeated. Refused, account by account:
     a day within an earlier statement (STATEMENT_PERIOD_CLOSED, whose metadata names that), an account that there is not
     (ACCOUNT_NOT_FOUND), a balance beyond 64 bits (AMOUNT_OUT_OF_RANGE).
+
+    Example: {client_no: 1, request_id: "close-1", acct_nos: [42, 43], period_end: {year: 2026, month: 1, day: 31}}.
     """
     ListStatements: _aio.UnaryUnaryMultiCallable[_statement_pb2.ListStatementsRequest, _statement_pb2.ListStatementsResponse]  # type: ignore[assignment]
-    """Lists closed statements, newest first."""
+    """Lists closed statements, newest first.
+
+    Example: {client_no: 1, acct_no: 42}.
+    """
     GetClosedStatement: _aio.UnaryUnaryMultiCallable[_statement_pb2.GetClosedStatementRequest, _statement_pb2.GetClosedStatementResponse]  # type: ignore[assignment]
-    """Returns a closed statement with its lines, a page at a time. Refused with STATEMENT_NOT_FOUND."""
+    """Returns a closed statement with its lines, a page at a time. Refused with STATEMENT_NOT_FOUND.
+
+    Example: {client_no: 1, statement_no: 7}.
+    """
 
 class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
     """Statements that are closed: what a customer was told stays as it was told.
@@ -106,6 +122,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         that day already is returned as it is, whatever the request_id: so a run may be repeated. Refused, account by account:
         a day within an earlier statement (STATEMENT_PERIOD_CLOSED, whose metadata names that), an account that there is not
         (ACCOUNT_NOT_FOUND), a balance beyond 64 bits (AMOUNT_OUT_OF_RANGE).
+
+        Example: {client_no: 1, request_id: "close-1", acct_nos: [42, 43], period_end: {year: 2026, month: 1, day: 31}}.
         """
 
     @_abc_1.abstractmethod
@@ -114,7 +132,10 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statement_pb2.ListStatementsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statement_pb2.ListStatementsResponse, _abc.Awaitable[_statement_pb2.ListStatementsResponse]]:
-        """Lists closed statements, newest first."""
+        """Lists closed statements, newest first.
+
+        Example: {client_no: 1, acct_no: 42}.
+        """
 
     @_abc_1.abstractmethod
     def GetClosedStatement(
@@ -122,6 +143,9 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statement_pb2.GetClosedStatementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statement_pb2.GetClosedStatementResponse, _abc.Awaitable[_statement_pb2.GetClosedStatementResponse]]:
-        """Returns a closed statement with its lines, a page at a time. Refused with STATEMENT_NOT_FOUND."""
+        """Returns a closed statement with its lines, a page at a time. Refused with STATEMENT_NOT_FOUND.
+
+        Example: {client_no: 1, statement_no: 7}.
+        """
 
 def add_StatementServiceServicer_to_server(servicer: StatementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

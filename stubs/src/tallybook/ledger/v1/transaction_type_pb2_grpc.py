@@ -48,6 +48,8 @@ class TransactionTypeServiceServicer:
 
     def ListTransactionTypes(self, request, context):
         """Lists all 32 transaction types, each type followed by its void.
+
+        Example: {}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

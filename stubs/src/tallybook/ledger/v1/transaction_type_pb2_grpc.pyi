@@ -34,7 +34,10 @@ class TransactionTypeServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TransactionTypeServiceAsyncStub: ...
     ListTransactionTypes: _grpc.UnaryUnaryMultiCallable[_transaction_type_pb2.ListTransactionTypesRequest, _transaction_type_pb2.ListTransactionTypesResponse]
-    """Lists all 32 transaction types, each type followed by its void."""
+    """Lists all 32 transaction types, each type followed by its void.
+
+    Example: {}.
+    """
 
 @_typing.type_check_only
 class TransactionTypeServiceAsyncStub(TransactionTypeServiceStub):
@@ -42,7 +45,10 @@ class TransactionTypeServiceAsyncStub(TransactionTypeServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListTransactionTypes: _aio.UnaryUnaryMultiCallable[_transaction_type_pb2.ListTransactionTypesRequest, _transaction_type_pb2.ListTransactionTypesResponse]  # type: ignore[assignment]
-    """Lists all 32 transaction types, each type followed by its void."""
+    """Lists all 32 transaction types, each type followed by its void.
+
+    Example: {}.
+    """
 
 class TransactionTypeServiceServicer(metaclass=_abc_1.ABCMeta):
     """The table of transaction types, as the ledger applies it."""
@@ -53,6 +59,9 @@ class TransactionTypeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transaction_type_pb2.ListTransactionTypesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transaction_type_pb2.ListTransactionTypesResponse, _abc.Awaitable[_transaction_type_pb2.ListTransactionTypesResponse]]:
-        """Lists all 32 transaction types, each type followed by its void."""
+        """Lists all 32 transaction types, each type followed by its void.
+
+        Example: {}.
+        """
 
 def add_TransactionTypeServiceServicer_to_server(servicer: TransactionTypeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -54,6 +54,8 @@ class VerificationServiceServicer:
     def VerifyLedger(self, request, context):
         """Checks the books in full and streams progress, each fault that is found, and a summary at the end. Reads one
         consistent state of the books; postings go on meanwhile.
+
+        Example: {client_no: 1}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +63,8 @@ class VerificationServiceServicer:
 
     def GetTrialBalance(self, request, context):
         """Returns the trial balance: the debits and credits of every general ledger account.
+
+        Example: {client_no: 1, as_of_date: {year: 2026, month: 1, day: 31}}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,9 +36,14 @@ class VerificationServiceStub:
     VerifyLedger: _grpc.UnaryStreamMultiCallable[_verification_pb2.VerifyLedgerRequest, _verification_pb2.VerifyLedgerResponse]
     """Checks the books in full and streams progress, each fault that is found, and a summary at the end. Reads one
     consistent state of the books; postings go on meanwhile.
+
+    Example: {client_no: 1}.
     """
     GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_verification_pb2.GetTrialBalanceRequest, _verification_pb2.GetTrialBalanceResponse]
-    """Returns the trial balance: the debits and credits of every general ledger account."""
+    """Returns the trial balance: the debits and credits of every general ledger account.
+
+    Example: {client_no: 1, as_of_date: {year: 2026, month: 1, day: 31}}.
+    """
 
 @_typing.type_check_only
 class VerificationServiceAsyncStub(VerificationServiceStub):
@@ -48,9 +53,14 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     VerifyLedger: _aio.UnaryStreamMultiCallable[_verification_pb2.VerifyLedgerRequest, _verification_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
     """Checks the books in full and streams progress, each fault that is found, and a summary at the end. Reads one
     consistent state of the books; postings go on meanwhile.
+
+    Example: {client_no: 1}.
     """
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_verification_pb2.GetTrialBalanceRequest, _verification_pb2.GetTrialBalanceResponse]  # type: ignore[assignment]
-    """Returns the trial balance: the debits and credits of every general ledger account."""
+    """Returns the trial balance: the debits and credits of every general ledger account.
+
+    Example: {client_no: 1, as_of_date: {year: 2026, month: 1, day: 31}}.
+    """
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Proves the books of a client."""
@@ -63,6 +73,8 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_verification_pb2.VerifyLedgerResponse], _abc.AsyncIterator[_verification_pb2.VerifyLedgerResponse]]:
         """Checks the books in full and streams progress, each fault that is found, and a summary at the end. Reads one
         consistent state of the books; postings go on meanwhile.
+
+        Example: {client_no: 1}.
         """
 
     @_abc_1.abstractmethod
@@ -71,6 +83,9 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_pb2.GetTrialBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.GetTrialBalanceResponse, _abc.Awaitable[_verification_pb2.GetTrialBalanceResponse]]:
-        """Returns the trial balance: the debits and credits of every general ledger account."""
+        """Returns the trial balance: the debits and credits of every general ledger account.
+
+        Example: {client_no: 1, as_of_date: {year: 2026, month: 1, day: 31}}.
+        """
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
