@@ -52,10 +52,11 @@ class SettledOrder:
         """Take a newer look into account; whether more is settled now."""
         before = self.upto
         if self._awaited is not None and glimpse.oldest_running >= self._awaited.next_number:
-            self._settle(self._awaited)
+            # Of each client the newer look: at the older one a lower number may not have been visible yet.
+            self._settle(self._awaited.last_event_no, glimpse.last_of_clients)
             self._awaited = None
         if glimpse.oldest_running >= glimpse.next_number:
-            self._settle(glimpse)
+            self._settle(glimpse.last_event_no, glimpse.last_of_clients)
         elif self._awaited is None and (self.upto is None or glimpse.last_event_no > self.upto):
             self._awaited = glimpse
         return self.upto != before
@@ -64,10 +65,10 @@ class SettledOrder:
         """A number beyond which nothing of what is settled is the client's."""
         if self.upto is None or self._last_of_clients is None:
             return 0
-        # Who was not watched at that moment may have anything.
-        return self._last_of_clients.get(client_no, self.upto)
+        # Who was not watched at that moment may have anything, and what came later is not settled.
+        return min(self._last_of_clients.get(client_no, self.upto), self.upto)
 
-    def _settle(self, glimpse: Glimpse) -> None:
-        assert self.upto is None or glimpse.last_event_no >= self.upto, "what is committed stays visible"
-        self.upto = glimpse.last_event_no
-        self._last_of_clients = glimpse.last_of_clients
+    def _settle(self, upto: int, last_of_clients: Mapping[int, int]) -> None:
+        assert self.upto is None or upto >= self.upto, "what is committed stays visible"
+        self.upto = upto
+        self._last_of_clients = last_of_clients

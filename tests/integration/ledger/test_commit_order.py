@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from ledger_service.rules.commit_order import SettledOrder
+from ledger_service.rules.commit_order import Glimpse, SettledOrder
 from ledger_service.store_watch import read_glimpse
 from tests.support.databases import FreshDatabase
 
@@ -93,3 +93,13 @@ async def test_whoever_begins_later_is_not_waited_for(connections: list[Sql]) ->
     await first.rollback()
     assert await look(order, looker) == event_no
     await second.rollback()
+
+
+def test_what_a_client_got_while_lower_numbers_were_waited_for_is_not_passed_over() -> None:
+    """Client 1 has 10, which is not visible yet when client 2's 20 is; when 20 is settled, 10 is there."""
+    order = SettledOrder()
+    order.take(Glimpse(20, {1: 5, 2: 20}, oldest_running=100, next_number=103))
+    order.take(Glimpse(30, {1: 10, 2: 30}, oldest_running=103, next_number=105))
+    assert order.upto == 20
+    assert order.last_of(1) == 10
+    assert order.last_of(2) == 20, "of what is not settled nothing is told, or a watch would look in vain"
