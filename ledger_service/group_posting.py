@@ -14,13 +14,20 @@ anything about an account also changes its row in account_balance, in the same c
 
 The numbers of an account grow in the order of its commits either way: with locks they are reserved under
 them, and without, nobody reserved any between the reading and the writing.
+
+Who holds the accounts has a transaction at work in the database before it looks at the clock, and whoever
+asks for what was recorded on a day that is over waits for it. Who takes no locks has none until it writes: so
+in the last seconds of a day it holds the accounts too.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
+
+import asyncpg
 
 from ledger_service import store_applications, store_books, store_groups
 from ledger_service.audit_events import events_of
@@ -56,6 +63,8 @@ Result: TypeAlias = Decided | FirstAnswer | Refusal
 
 # More drafts than these are written step by step; and the more there are, the less the round trips matter.
 _MOST_WITHOUT_LOCKS: Final = 64
+# From the look at the clock until the database is at work it takes milliseconds.
+_END_OF_A_DAY: Final = timedelta(seconds=10)
 
 
 @dataclass(slots=True, repr=False)  # or whatever fails would print the books to the log
@@ -109,7 +118,7 @@ class GroupPosting:
         return results
 
     async def post_without_locks(self) -> Sequence[Result]:
-        """Post it unless somebody is faster; SerializationError when that was so."""
+        """Post it unless somebody is faster, or the day is about to end: SerializationError then."""
         versions: store_books.Versions = {}
         foresight = foresee(self.requests)
         questions = [
@@ -129,6 +138,8 @@ class GroupPosting:
                 numbers = store_groups.next_numbers([*counts, APPLICATION], self._numbers)
                 await self._ask_to_write(numbers, needed)
             group, applied = self._lay_out(accepted, needed)
+            if _ends_its_day(group.created_at):
+                raise asyncpg.SerializationError("the day might end before this is being written")
             if applied.applications:
                 counts[APPLICATION] = len(applied.applications)
                 applied.number(self._numbers[APPLICATION])
@@ -167,6 +178,11 @@ class GroupPosting:
             await write(self.connection, rest)
         else:
             await write(self.connection, [*rows, *_conclusion(decisions, group, None)])
+
+
+def _ends_its_day(recorded_at: datetime) -> bool:
+    """Days of recording are those of UTC."""
+    return (recorded_at + _END_OF_A_DAY).astimezone(UTC).date() != recorded_at.astimezone(UTC).date()
 
 
 def _rows(group: CommitGroup, applied: GroupApplications) -> list[Step]:

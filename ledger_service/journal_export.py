@@ -62,9 +62,9 @@ class JournalExporter:
     async def _wait_for_what_is_under_way(self) -> None:
         """Return once every transaction that runs now has ended.
 
-        The time of recording is taken before the commit. So what was recorded yesterday, a moment before
-        midnight, may become visible only now: an export that did not wait would miss it, and the next one,
-        which begins with today, too.
+        The time of recording is taken before the commit (but, as a day ends, never before a transaction runs:
+        `group_posting`). So what was recorded yesterday, a moment before midnight, may become visible only
+        now: an export that did not wait would miss it, and the next one, which begins with today, too.
         """
         async with single_statements_of(self._engine).connect() as connection:
             driver = await raw_connection(connection)

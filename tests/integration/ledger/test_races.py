@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -9,7 +10,8 @@ import pytest
 
 from ledger_service import group_posting
 from ledger_service.group_posting import GroupPosting
-from ledger_service.store_round_trips import ask_together
+from ledger_service.store_round_trips import ask_together, write_together
+from service_kit.clock import SystemClock
 from tests.integration.ledger.caller import (
     Ledger,
     RefusedError,
@@ -211,3 +213,28 @@ async def test_a_call_that_is_refused_without_locks_is_refused_for_good_reason(
         await ledger.post(credit(acct, 101), all_or_nothing=True)
     assert refused.value.refusal.reason == "CREDIT_EXCEEDS_BALANCE"
     assert interruption.ways == ["post_without_locks"]
+
+
+async def test_what_is_recorded_as_the_day_ends_is_under_way_in_the_database_by_then(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """An export of the day waits for whatever runs in the database, and then nothing is added to the day."""
+    acct = await ledger.account(100)
+    of_the_day = "SELECT count(*) FROM acct_transaction WHERE created_at::date = '2031-05-31'"
+    counts = []
+
+    async def look_and_write(*written: Any) -> None:
+        counts.append(await sql.fetchval(of_the_day))
+        await write_together(*written)
+        counts.append(await sql.fetchval(of_the_day))
+
+    monkeypatch.setattr(group_posting, "write_together", look_and_write)
+    monkeypatch.setattr(SystemClock, "now", lambda _: datetime(2031, 5, 31, 23, 59, 59, tzinfo=UTC))
+    await ledger.post(check(acct, 10))
+    assert counts == [], "it was written without a transaction that would have told of it"
+    assert await sql.fetchval(of_the_day) == 1
+    monkeypatch.setattr(SystemClock, "now", lambda _: datetime(2031, 6, 1, tzinfo=UTC))
+    interrupted = Interruption(monkeypatch)
+    for _ in range(25):
+        await ledger.post(check(acct, 1))
+    assert interrupted.ways[-1] == "post_without_locks"
