@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -17,14 +17,11 @@ from service_kit import migrations
 from service_kit.database import engine_on
 from service_kit.dates import date_to_proto
 from tallybook.ledger.v1 import (
-    account_pb2,
     application_pb2,
-    application_pb2_grpc,
     ledger_pb2,
     transaction_pb2,
-    verification_pb2,
-    verification_pb2_grpc,
 )
+from tests.integration.ledger.applications import FIRST_DUE, NONE, Applications, directed
 from tests.integration.ledger.caller import (
     FEBRUARY,
     JANUARY,
@@ -50,87 +47,15 @@ from tests.integration.ledger.conftest import Serve
 from tests.support.databases import FreshDatabase
 
 if TYPE_CHECKING:
-    from tallybook.ledger.v1.application_pb2_grpc import ApplicationServiceAsyncStub
+    pass
 
 TODAY = date(2026, 3, 1)
-NONE = application_pb2.ApplicationInstruction(method=application_pb2.APPLICATION_METHOD_NONE)
-FIRST_DUE = application_pb2.ApplicationInstruction(method=application_pb2.APPLICATION_METHOD_DUE_DATE)
-
-
-def directed(*charges: int, invoices: tuple[int, ...] = ()) -> application_pb2.ApplicationInstruction:
-    """Pays these first."""
-    return application_pb2.ApplicationInstruction(
-        method=application_pb2.APPLICATION_METHOD_DIRECTED, charge_event_nos=charges, invoice_nos=invoices
-    )
-
-
-class Applications:
-    """Calls ApplicationService, VerifyLedger and ListAging for client 1."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.stub: ApplicationServiceAsyncStub = application_pb2_grpc.ApplicationServiceStub(channel)
-        self.verification = verification_pb2_grpc.VerificationServiceStub(channel)
-        self.ledger = Ledger(channel, client_no=1)
-
-    async def open(self, acct_no: int, page_size: int = 0) -> list[application_pb2.OpenItem]:
-        """What is open, in order, on all pages."""
-        request = application_pb2.ListOpenItemsRequest(client_no=1, acct_no=acct_no, page_size=page_size)
-        items: list[application_pb2.OpenItem] = []
-        while True:
-            page = await self.stub.ListOpenItems(request)
-            items += page.open_items
-            if not page.next_page_token:
-                return items
-            request.page_token = page.next_page_token
-
-    async def amounts(self, acct_no: int) -> list[tuple[int, int]]:
-        """What is open, in order: each transaction and the amount."""
-        return [(item.event_no, item.open_amount.minor_units) for item in await self.open(acct_no)]
-
-    async def made(self, page_size: int = 0, **of: int) -> list[application_pb2.Application]:
-        """Applications, on all pages."""
-        request = application_pb2.ListApplicationsRequest(client_no=1, page_size=page_size, **of)  # type: ignore[arg-type]
-        found: list[application_pb2.Application] = []
-        while True:
-            page = await self.stub.ListApplications(request)
-            found += page.applications
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
-
-    async def apply(self, event_no: int, **fields: Any) -> list[tuple[int, int]]:
-        """Apply what is left of a credit: each charge and the amount."""
-        request = application_pb2.ApplyUnappliedCreditRequest(
-            client_no=1,
-            request_id=fields.pop("request_id", None) or key(),
-            credit_event_no=event_no,
-            **fields,
-        )
-        response = await self.stub.ApplyUnappliedCredit(request)
-        return [(each.charge_event_no, each.amount.minor_units) for each in response.applications]
-
-    async def faults(self) -> list[str]:
-        """What VerifyLedger finds."""
-        request = verification_pb2.VerifyLedgerRequest(client_no=1)
-        return [
-            part.finding.message
-            async for part in self.verification.VerifyLedger(request)
-            if part.HasField("finding")
-        ]
-
-    async def overdue(self, acct_no: int, as_of: date) -> int:
-        """What an account owes that is past due, in minor units."""
-        request = account_pb2.ListAgingRequest(
-            client_no=1, as_of_date=date_to_proto(as_of), acct_nos=[acct_no]
-        )
-        (aging,) = (await self.ledger.accounts.ListAging(request)).accounts
-        return aging.overdue.minor_units
 
 
 @pytest.fixture
 async def applications(serve: Serve) -> Applications:
     """The ledger, for client 1."""
-    return Applications(await serve())
+    return Applications(Ledger(await serve(), client_no=1))
 
 
 async def test_a_payment_pays_charges_in_its_own_commit_and_both_sides_can_be_listed(
@@ -157,7 +82,7 @@ async def test_a_payment_pays_charges_in_its_own_commit_and_both_sides_can_be_li
     of_account = await applications.made(acct_no=acct, page_size=1)
     assert len(of_account) == 3
     assert [each.application_no for each in of_account] == sorted(each.application_no for each in of_account)
-    assert await applications.faults() == []
+    assert await ledger.findings() == []
 
 
 async def test_a_payment_says_what_it_pays(applications: Applications) -> None:
@@ -194,7 +119,7 @@ async def test_a_payment_says_what_it_pays(applications: Applications) -> None:
     ]
     assert await applications.apply(held) == []
     assert await applications.amounts(acct) == [(line.event_no, 30)]
-    assert await applications.faults() == []
+    assert await ledger.findings() == []
 
 
 async def test_an_application_is_made_once_for_its_key(applications: Applications) -> None:
@@ -269,7 +194,7 @@ async def test_what_a_void_undoes_is_open_again(applications: Applications) -> N
         line.event_no,
         charge,
     ]
-    assert await applications.faults() == []
+    assert await ledger.findings() == []
 
 
 async def test_refunds_memos_write_offs_and_transfers_are_applied_to_what_they_are_for(
@@ -304,7 +229,7 @@ async def test_refunds_memos_write_offs_and_transfers_are_applied_to_what_they_a
     assert await applications.amounts(target) == []
     (goodwill,) = await ledger.posted(credit(acct, 50, application=FIRST_DUE))
     assert len(await applications.made(credit_event_no=goodwill)) == 1
-    assert await applications.faults() == []
+    assert await ledger.findings() == []
 
 
 async def test_aging_reads_what_is_open_and_before_later_transactions_what_was(
@@ -319,12 +244,12 @@ async def test_aging_reads_what_is_open_and_before_later_transactions_what_was(
     await ledger.posted(check(acct, 40, effective_date=days[2], application=directed(new)))
 
     assert await applications.amounts(acct) == [(old, 100)]
-    assert await applications.overdue(acct, TODAY + timedelta(days=9)) == 100
-    assert await applications.overdue(acct, TODAY + timedelta(days=1)) == 100
-    assert await applications.overdue(acct, TODAY) == 0
+    assert (await ledger.aging(acct, TODAY + timedelta(days=9))).overdue.minor_units == 100
+    assert (await ledger.aging(acct, TODAY + timedelta(days=1))).overdue.minor_units == 100
+    assert (await ledger.aging(acct, TODAY)).overdue.minor_units == 0
     await ledger.posted(check(acct, 100, effective_date=days[2], application=NONE))
     assert await ledger.balance(acct) == 0
-    assert await applications.overdue(acct, TODAY + timedelta(days=9)) == 100
+    assert (await ledger.aging(acct, TODAY + timedelta(days=9))).overdue.minor_units == 100
 
 
 async def test_the_front_of_a_long_queue_is_paid_and_the_rest_is_left_alone(
@@ -344,11 +269,11 @@ async def test_the_front_of_a_long_queue_is_paid_and_the_rest_is_left_alone(
     taken = [each.charge_event_no for each in await applications.made(credit_event_no=waiting)]
     assert taken[-25:] == charges[:25]
     assert await applications.amounts(acct) == [(charge, 1) for charge in charges[25:]]
-    assert await applications.faults() == []
+    assert await ledger.findings() == []
 
 
 async def test_many_at_once_through_two_services_leave_what_is_applied_whole(serve: Serve) -> None:
-    both = [Applications(await serve()), Applications(await serve())]
+    both = [Applications(Ledger(await serve(), client_no=1)) for _ in range(2)]
     ledger = both[0].ledger
     accounts = [await ledger.account() for _ in range(4)]
 
@@ -370,7 +295,7 @@ async def test_many_at_once_through_two_services_leave_what_is_applied_whole(ser
 
     await asyncio.gather(*(work(place) for place in range(60)))
 
-    assert await both[0].faults() == []
+    assert await both[0].ledger.findings() == []
     for acct in accounts:
         items = await both[1].open(acct, page_size=7)
         balance = sum(
@@ -433,14 +358,14 @@ async def test_the_migration_applies_what_was_posted_before_oldest_first(
     runtime_role = urlsplit(database.url).username
     await migrations.upgrade("ledger_service", database.owner_url, runtime_role)
 
-    after = Applications(await serve())
+    after = Applications(Ledger(await serve(), client_no=1))
     assert [await after.open(each) for each in accounts] == open_before
     assert others_before == [
         (made.credit_event_no, made.charge_event_no, made.amount.minor_units, made.by_event_no)
         for each in (other, in_credit)
         for made in await after.made(acct_no=each)
     ]
-    assert await after.faults() == []
+    assert await after.ledger.findings() == []
     made_before = await after.made(acct_no=acct)
     (charge, _) = await after.ledger.posted(external_charge(empty, 5), check(empty, 5))
     (made,) = await after.made(charge_event_no=charge)
@@ -481,4 +406,4 @@ async def test_a_settled_dispute_opens_its_invoice_again_with_the_due_date_that_
         # Closed by a payment, it is open again with that date when the payment is voided.
         (paid,) = await ledger.posted(payment(acct, 1_000))
         await ledger.void(paid)
-    assert await applications.faults() == []
+    assert await ledger.findings() == []

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import date
+from functools import partial
 from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,8 @@ import pytest
 import pytest_asyncio
 
 from service_kit.launcher import LaunchedService, ServicePlan
+from tallybook.ledger.v1.ledger_pb2 import TransactionDraft
+from tests.integration.ledger.applications import NONE, Applications, directed
 from tests.integration.ledger.caller import (
     REASON,
     Ledger,
@@ -320,3 +323,111 @@ async def test_an_amount_moves_in_circles_through_both_processes_without_a_deadl
 
     assert outcomes == {"": 30}
     assert sum([await callers.first.balance(acct) for acct in accts]) == 300
+
+
+def applying(
+    credit_event_no: int,
+    *first: int,
+    into: list[tuple[int, int]] | None = None,
+) -> Callable[[Ledger], Awaitable[None]]:
+    """A call that applies what is left of a credit, to these charges first; what it applied goes `into`."""
+
+    async def apply(ledger: Ledger) -> None:
+        instruction = directed(*first) if first else None
+        applied = await Applications(ledger).apply(credit_event_no, application=instruction)
+        if into is not None:
+            into.extend(applied)
+
+    return apply
+
+
+def posting(make_draft: Callable[[], TransactionDraft]) -> Callable[[Ledger], Awaitable[list[int]]]:
+    """A call that posts a draft, another one each time."""
+    return lambda ledger: ledger.posted(make_draft())
+
+
+async def open_is_the_balance(callers: Callers, acct_no: int) -> bool:
+    """Whether the open charges less the open credits are the balance."""
+    return await Applications(callers.first).open_balance(acct_no) == await callers.first.balance(acct_no)
+
+
+async def test_a_held_credit_that_many_apply_at_once_pays_no_more_than_it_has(callers: Callers) -> None:
+    for _ in range(4):
+        acct = await callers.first.account()
+        *charges, held = await callers.first.posted(
+            *(external_charge(acct, 40) for _ in range(4)), check(acct, 100, application=NONE)
+        )
+        answered: list[tuple[int, int]] = []
+
+        outcomes = await callers.race(
+            applying(held, into=answered), applying(held, charges[-1], into=answered), each=4
+        )
+
+        assert outcomes == {"": 8}
+        paid = await Applications(callers.first).paid(credit_event_no=held)
+        assert sum(paid.values()) == 100
+        assert paid == {(held, charge): amount for charge, amount in answered}
+        assert max(paid.values()) == 40
+        assert await open_is_the_balance(callers, acct)
+
+
+async def test_a_held_credit_is_applied_once_for_the_same_request_id_sent_ten_times_at_once(
+    callers: Callers,
+) -> None:
+    acct, again = await callers.first.account(), key()
+    _, held = await callers.first.posted(external_charge(acct, 10), check(acct, 1_000, application=NONE))
+    answers: list[list[tuple[int, int]]] = []
+
+    async def apply(ledger: Ledger) -> None:
+        answers.append(await Applications(ledger).apply(held, request_id=again))
+
+    # Between the ten, charges are posted: what was applied twice would pay more of them.
+    outcomes = await callers.race(apply, lambda ledger: ledger.posted(external_charge(acct, 10)), each=10)
+
+    assert outcomes == {"": 20}
+    assert answers == [answers[0]] * 10
+    paid = await Applications(callers.first).paid(credit_event_no=held)
+    assert paid == {(held, charge): amount for charge, amount in answers[0]}
+    assert set(paid.values()) == {10}
+    assert await open_is_the_balance(callers, acct)
+
+
+async def test_a_held_credit_that_is_applied_and_voided_at_once_pays_nothing_but_its_void(
+    callers: Callers,
+) -> None:
+    for _ in range(4):
+        acct = await callers.first.account()
+        *charges, held = await callers.first.posted(
+            external_charge(acct, 60), external_charge(acct, 60), check(acct, 100, application=NONE)
+        )
+
+        outcomes = await callers.race(
+            applying(held),
+            lambda ledger, held=held: ledger.void(held),  # type: ignore[misc]
+            each=3,
+        )
+
+        assert outcomes == {"": 4, "ALREADY_VOIDED": 2}
+        voided = (await callers.first.transaction(held)).voided_by_event_no
+        assert await Applications(callers.first).paid(acct_no=acct) == {(held, voided): 100}
+        assert await Applications(callers.first).amounts(acct) == [(charge, 60) for charge in charges]
+        assert await callers.first.balance(acct) == 120
+
+
+async def test_a_charge_that_held_credits_and_payments_pay_at_once_is_paid_once(callers: Callers) -> None:
+    for _ in range(4):
+        acct = await callers.first.account()
+        other, wanted, held = await callers.first.posted(
+            external_charge(acct, 100), external_charge(acct, 100), check(acct, 150, application=NONE)
+        )
+        directly = partial(check, acct, 30, application=directed(wanted))
+        calls = [applying(held, wanted), posting(directly), posting(partial(check, acct, 30))]
+
+        assert await callers.race(*calls, each=4) == {"": 12}
+
+        for charge in (other, wanted):
+            paid = await Applications(callers.first).paid(charge_event_no=charge)
+            assert sum(paid.values()) == 100
+        assert sum((await Applications(callers.first).paid(acct_no=acct)).values()) == 200
+        assert await Applications(callers.first).open_balance(acct) == 200 - 150 - 8 * 30
+        assert await open_is_the_balance(callers, acct)
