@@ -179,7 +179,8 @@ _BALANCES_NOW: Final = text(
 
 # What counts at a date, without reading all of the history: what takes effect after it is taken off what is
 # stored, or, where the date is nearer to the beginning of the account, what takes effect by then is added up.
-# At the last date of the account or later, nothing is read.
+# At the last date of the account or later, nothing is read. The first and the last day of the calendar arrive
+# as infinite dates, which can't be subtracted: so the distance is that of the nearest day of the account.
 _COUNTED_AT_DATE: Final = """
     WITH ends AS MATERIALIZED (
         SELECT b.balance,
@@ -191,8 +192,8 @@ _COUNTED_AT_DATE: Final = """
          WHERE b.client_no = :client_no AND b.acct_no = :acct_no
     ), side AS MATERIALIZED (
         SELECT balance,
-               {as_of} - first_date < last_date - {as_of} AS is_early
-          FROM ends
+               within - first_date < last_date - within AS is_early
+          FROM (SELECT ends.*, least(greatest({as_of}, first_date), last_date) AS within FROM ends) AS ends
     ), span AS MATERIALIZED (
         SELECT CASE WHEN is_early THEN 1 ELSE -1 END AS sign,
                CASE WHEN is_early THEN date '-infinity' ELSE {as_of} + 1 END AS first_day,

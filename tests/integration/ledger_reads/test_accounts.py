@@ -175,7 +175,7 @@ async def test_a_balance_is_at_every_date_the_sum_of_what_takes_effect_by_then(
             if entry.day <= as_of and entry.plan_instance_no in plan_instance_nos
         )
 
-    for as_of in (MAY + timedelta(days=day) for day in range(-1, 32)):
+    for as_of in (date.min, *(MAY + timedelta(days=day) for day in range(-1, 32)), date.max):
         request = pb.GetBalanceRequest(client_no=CLIENT, acct_no=acct_no, effective_date=date_to_proto(as_of))
         answer = await accounts.GetBalance(request)
         assert answer.balance.minor_units == expected(as_of, None, fibre)
