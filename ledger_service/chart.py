@@ -1,16 +1,13 @@
 """The chart of accounts of a client: read, extended, and booked to otherwise than by default."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, date
-from typing import Final
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ledger_service import store_chart
 from ledger_service.audit_events import entity_event
-from ledger_service.requests import CALL_SCOPE
+from ledger_service.keyed_changes import KeyedCall, KeyedChanges, Made
 from ledger_service.rules import refusals
 from ledger_service.rules.gl_mappings import (
     GlMapping,
@@ -20,33 +17,18 @@ from ledger_service.rules.gl_mappings import (
     mappings_at,
 )
 from ledger_service.store_chart import ChartAccount
-from ledger_service.store_groups import read_known_keys, write_keys
 from service_kit import outbox
 from service_kit.clock import Clock
 from service_kit.database import RawConnection, raw_connection
-from service_kit.errors import DomainError
-
-# Who loses a race for a key or a code once, finds it taken the next time.
-_ATTEMPTS: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class ChartCall:
-    """A call that changes the chart: by whom, and under which key."""
-
-    client_no: int
-    request_id: str
-    fingerprint: bytes
-    actor: str
 
 
 class ChartOfAccounts:
     """Reads and changes charts. A change is stored with its audit event and its answer, or not at all."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, wake_relay: Callable[[], None]) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, changes: KeyedChanges) -> None:
         self._engine = engine
         self._clock = clock
-        self._wake_relay = wake_relay
+        self._changes = changes
 
     async def accounts(self, client_no: int) -> list[ChartAccount]:
         """The chart of a client, by code."""
@@ -60,11 +42,11 @@ class ChartOfAccounts:
         return mappings_at(overrides, effective_date or self._today())
 
     async def create_account(
-        self, call: ChartCall, account: ChartAccount, answer: Callable[[ChartAccount], bytes]
+        self, call: KeyedCall, account: ChartAccount, answer: Callable[[ChartAccount], bytes]
     ) -> bytes:
         """Add an account of the client's own; GL_ACCOUNT_EXISTS. Returns the answer, or the first one."""
 
-        async def change(connection: RawConnection) -> bytes:
+        async def change(connection: RawConnection) -> Made:
             chart = await store_chart.read_chart(connection, call.client_no)
             if any(account.code == other.code for other in chart):
                 raise refusals.gl_account_exists(account.code)
@@ -78,13 +60,13 @@ class ChartOfAccounts:
                 f"general ledger account {account.code} {account.name} created",
             )
             await outbox.append(connection, [event])
-            return answer(account)
+            return Made(answer(account))
 
-        return await self._change(call, change)
+        return await self._changes.make(call, change)
 
     async def set_mapping(
         self,
-        call: ChartCall,
+        call: KeyedCall,
         key: MappingKey,
         gl_account: str | None,
         effective_from: date | None,
@@ -95,7 +77,7 @@ class ChartOfAccounts:
         Returns the answer, which is made of the mappings that changed, or the first one.
         """
 
-        async def change(connection: RawConnection) -> bytes:
+        async def change(connection: RawConnection) -> Made:
             if gl_account is not None:
                 chart = await store_chart.read_chart(connection, call.client_no)
                 check_counter_account(gl_account, {account.code for account in chart})
@@ -128,46 +110,9 @@ class ChartOfAccounts:
                     for each in changed
                 ],
             )
-            return answer(changed)
+            return Made(answer(changed))
 
-        return await self._change(call, change)
-
-    async def _change(self, call: ChartCall, change: Callable[[RawConnection], Awaitable[bytes]]) -> bytes:
-        """Make a change once: the key of the call, its answer and the change are stored together."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                async with self._engine.connect() as connection:
-                    driver = await raw_connection(connection)
-                    async with driver.transaction():
-                        answer = await self._first_answer(driver, call)
-                        if answer is not None:
-                            return answer
-                        try:
-                            answer = await change(driver)
-                        except DomainError:
-                            # Perhaps because the same call was just done on another connection.
-                            answer = await self._first_answer(driver, call)
-                            if answer is None:
-                                raise
-                            return answer
-                        key = (call.client_no, CALL_SCOPE, call.request_id)
-                        await write_keys(driver, [(*key, call.fingerprint, answer, self._clock.now())])
-            except asyncpg.UniqueViolationError:
-                if attempt == _ATTEMPTS:
-                    raise
-            else:
-                self._wake_relay()
-                return answer
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _first_answer(self, connection: RawConnection, call: ChartCall) -> bytes | None:
-        key = (call.client_no, CALL_SCOPE, call.request_id)
-        first = (await read_known_keys(connection, [key])).get(key)
-        if first is None:
-            return None
-        if first.fingerprint != call.fingerprint:
-            raise refusals.request_id_reused(call.request_id)
-        return first.answer
+        return await self._changes.make(call, change)
 
     def _today(self) -> date:
         return self._clock.now().astimezone(UTC).date()

@@ -30,7 +30,7 @@ from ledger_service.rules import refusals
 from ledger_service.settings import LedgerSettings
 from ledger_service.store_books import LOOK_UP_BY_INDEX
 from service_kit.clock import Clock
-from service_kit.database import DatabaseUnavailableError, RawConnection, open_connection
+from service_kit.database import LOST_RACE, DatabaseUnavailableError, RawConnection, open_connection
 from service_kit.errors import DomainError, ErrorKind, SharedReason
 from service_kit.failures import as_domain_error, is_database_unavailable
 
@@ -45,13 +45,6 @@ _OVERLOADED_RETRY: Final = timedelta(milliseconds=500)
 # A lost race is won or lost for good the next time, but for races with yet others.
 _ATTEMPTS: Final = 5
 _PAUSE_SECONDS: Final = 0.05
-# What a concurrent group may do to us: take a name that was free, or a lock in another order.
-_LOST_RACE: Final = (
-    asyncpg.UniqueViolationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.LockNotAvailableError,
-)
 
 _TRANSACTIONS: Final = Counter("tallybook_ledger_transactions", "Transactions that were posted.")
 _GROUPS: Final = Counter("tallybook_ledger_commit_groups", "Commit groups that were written.")
@@ -169,7 +162,7 @@ class _LaneConnection:
             await self._held.execute(LOOK_UP_BY_INDEX)
         try:
             yield self._held
-        except _LOST_RACE:
+        except LOST_RACE:
             raise
         except BaseException:
             self._held.terminate()
@@ -255,7 +248,7 @@ class Poster:
                 async with lane.trusted() as connection:
                     with _GROUP_SECONDS.time():
                         return await self._post_once(connection, requests, may_race=attempt == 1)
-            except _LOST_RACE as lost:
+            except LOST_RACE as lost:
                 # Who raced without locks takes them now, and that at once.
                 cause: Exception = lost
                 self._races_to_avoid = _RACES_TO_AVOID

@@ -14,6 +14,7 @@ from ledger_service.authorisation import AUTHORISATION
 from ledger_service.chart import ChartOfAccounts
 from ledger_service.invoice_reader import InvoiceReader
 from ledger_service.journal_export import JournalExporter
+from ledger_service.keyed_changes import KeyedChanges
 from ledger_service.posting import running_poster
 from ledger_service.servicers.accounts import AccountServicer
 from ledger_service.servicers.applications import ApplicationServicer
@@ -76,17 +77,16 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
             running_poster(settings, clock, _both(relay.wake, watcher.wake)) as poster,
         ):
             calls, invoices = PostingCalls(poster, clock), InvoiceReader(engine)
+            changes = KeyedChanges(engine, clock, relay.wake)
             yield Servicers(
                 accounts=AccountServicer(calls, AccountReader(engine)),
                 ledger=LedgerServicer(calls, TransactionReader(engine), invoices),
                 applications=ApplicationServicer(calls, ApplicationReader(engine)),
                 invoices=InvoiceServicer(calls, invoices),
-                statements=StatementServicer(
-                    calls, StatementCloser(engine, clock, relay.wake), StatementReader(engine)
-                ),
+                statements=StatementServicer(calls, StatementCloser(clock, changes), StatementReader(engine)),
                 verification=VerificationServicer(LedgerVerifier(engine)),
                 journal=JournalServicer(watcher, JournalExporter(engine)),
-                gl_accounts=GlAccountServicer(ChartOfAccounts(engine, clock, relay.wake)),
+                gl_accounts=GlAccountServicer(ChartOfAccounts(engine, clock, changes)),
                 transaction_types=TransactionTypeServicer(),
             )
     finally:

@@ -7,28 +7,16 @@ looks, or gets its number after it: it is on the statement or on the next one, n
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
-
-import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ledger_service import store_groups, store_statements
 from ledger_service.audit_events import statements_event
-from ledger_service.requests import CALL_SCOPE, FirstAnswer
+from ledger_service.keyed_changes import KeyedCall, KeyedChanges, Made
 from ledger_service.rules import refusals
 from ledger_service.rules.closed_statements import ClosedStatement, close_statement, require_closable
 from service_kit import outbox
 from service_kit.clock import Clock
-from service_kit.database import RawConnection, raw_connection
+from service_kit.database import RawConnection
 from service_kit.errors import DomainError
-
-_ATTEMPTS: Final = 5
-# Another call with the same key was first, or a lock was waited for too long.
-_LOST_RACE: Final = (
-    asyncpg.UniqueViolationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +26,7 @@ class Closing:
     answer: makes the answer, which is stored, from what became of each account, in the order of the call.
     """
 
-    client_no: int
-    request_id: str
-    fingerprint: bytes
-    actor: str
+    call: KeyedCall
     acct_nos: Sequence[int]
     period_end: date
     answer: Callable[[Sequence["Closed | DomainError"]], bytes]
@@ -58,46 +43,29 @@ class Closed:
 class StatementCloser:
     """Closes the statements of many accounts in one commit, each account decided on its own."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, wake_relay: Callable[[], None]) -> None:
-        self._engine = engine
+    def __init__(self, clock: Clock, changes: KeyedChanges) -> None:
         self._clock = clock
-        self._wake_relay = wake_relay
+        self._changes = changes
 
     async def close(self, closing: Closing) -> bytes:
         """The answer, the first one when the key is known; REQUEST_ID_REUSED."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                async with self._engine.connect() as connection:
-                    driver = await raw_connection(connection)
-                    async with driver.transaction():
-                        answer = await self._close_once(driver, closing)
-                self._wake_relay()
-                return answer
-            except _LOST_RACE:
-                if attempt == _ATTEMPTS:
-                    raise
-        raise AssertionError("the last attempt answers or raises")
 
-    async def _close_once(self, connection: RawConnection, closing: Closing) -> bytes:
-        key = (closing.client_no, CALL_SCOPE, closing.request_id)
-        known = (await store_groups.read_known_keys(connection, [key])).get(key)
-        if known is not None:
-            return _first_answer(known, closing)
-        await store_statements.lock_accounts(connection, closing.client_no, closing.acct_nos)
-        outcomes = await self._decide(connection, closing)
-        answer = closing.answer(outcomes)
-        closed = [each.statement for each in outcomes if isinstance(each, Closed) and each.now]
-        now = self._clock.now()
-        if closed:
-            await store_statements.write_statements(connection, closed)
-            await outbox.append(connection, [statements_event(closed, closing.actor, now)])
-        if any(isinstance(each, Closed) for each in outcomes):
-            await store_groups.write_keys(connection, [(*key, closing.fingerprint, answer, now)])
-        return answer
+        async def change(connection: RawConnection) -> Made:
+            call = closing.call
+            await store_statements.lock_accounts(connection, call.client_no, closing.acct_nos)
+            outcomes = await self._decide(connection, closing)
+            closed = [each.statement for each in outcomes if isinstance(each, Closed) and each.now]
+            if closed:
+                await store_statements.write_statements(connection, closed)
+                event = statements_event(closed, call.actor, self._clock.now())
+                await outbox.append(connection, [event])
+            return Made(closing.answer(outcomes), any(isinstance(each, Closed) for each in outcomes))
+
+        return await self._changes.make(closing.call, change)
 
     async def _decide(self, connection: RawConnection, closing: Closing) -> list[Closed | DomainError]:
         """What becomes of each account, whose locks are held."""
-        client_no, period_end = closing.client_no, closing.period_end
+        client_no, period_end = closing.call.client_no, closing.period_end
         before = await store_statements.statements_ending_on(
             connection, client_no, closing.acct_nos, period_end
         )
@@ -120,12 +88,6 @@ class StatementCloser:
         }
         closed |= {acct_no: Closed(statement, now=False) for acct_no, statement in before.items()}
         return [refused.get(acct_no) or closed[acct_no] for acct_no in closing.acct_nos]
-
-
-def _first_answer(known: FirstAnswer, closing: Closing) -> bytes:
-    if known.fingerprint != closing.fingerprint:
-        raise refusals.request_id_reused(closing.request_id)
-    return known.answer
 
 
 async def _reserve(connection: RawConnection, count: int) -> range:

@@ -17,6 +17,15 @@ _log = structlog.get_logger()
 RawConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 RawPool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+LOST_RACE: Final = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
+"""What somebody else may do to us at the same time: take a name that was free, or a lock in another order.
+Who begins again sees what the other did."""
+
 _CONNECT_TIMEOUT_SECONDS: Final = 10.0
 _POOL_WAIT_SECONDS: Final = 10.0
 _LONGEST_IDLE_SECONDS: Final = 60.0

@@ -7,14 +7,13 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import grpc
 
-from ledger_service.chart import ChartCall, ChartOfAccounts
-from ledger_service.requests import fingerprint_of
+from ledger_service.chart import ChartOfAccounts
 from ledger_service.rules.gl_mappings import GlMapping, MappingKey, Override
 from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
+from ledger_service.servicers.posting_calls import keyed_call
 from ledger_service.servicers.texts import storable
 from ledger_service.store_chart import ChartAccount
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
-from service_kit.principal import current_principal
 from tallybook.ledger.v1 import gl_account_pb2, gl_account_pb2_grpc, transaction_pb2, transaction_type_pb2
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -58,7 +57,7 @@ class GlAccountServicer(gl_account_pb2_grpc.GlAccountServiceServicer):
 
         name = storable(request.name, "name")
         account = ChartAccount(request.code, name, _KIND_NAMES[request.kind], own=True)
-        stored = await self._chart.create_account(_call_of(request), account, answer)
+        stored = await self._chart.create_account(keyed_call(request), account, answer)
         return gl_account_pb2.CreateGlAccountResponse.FromString(stored)
 
     async def ListGlMappings(
@@ -96,14 +95,8 @@ class GlAccountServicer(gl_account_pb2_grpc.GlAccountServiceServicer):
 
         effective_from = _effective_from(request)
         key = _key_from_proto(request.key)
-        stored = await self._chart.set_mapping(_call_of(request), key, gl_account, effective_from, answer)
+        stored = await self._chart.set_mapping(keyed_call(request), key, gl_account, effective_from, answer)
         return response.FromString(stored)
-
-
-def _call_of(request: Any) -> ChartCall:
-    """Who calls, under which key. Takes the key out of the request."""
-    request_id: str = request.request_id
-    return ChartCall(request.client_no, request_id, fingerprint_of(request), current_principal().subject)
 
 
 def _effective_from(

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
+from ledger_service.keyed_changes import KeyedCall
 from ledger_service.posting import Poster
 from ledger_service.requests import Outcome, PostingRequest, fingerprint_of
 from ledger_service.rules.commit_groups import Accepted
@@ -20,6 +21,12 @@ from service_kit.errors import DomainError, invalid_field
 from service_kit.principal import current_principal
 
 Answer = TypeVar("Answer", bound=Message)
+
+
+def keyed_call(request: Any) -> KeyedCall:
+    """Who calls, under which key, of a call that posts nothing. Takes the key out of the request."""
+    request_id: str = request.request_id
+    return KeyedCall(request.client_no, request_id, fingerprint_of(request), current_principal().subject)
 
 
 class PostingCalls:

@@ -7,14 +7,13 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 
-from ledger_service.requests import fingerprint_of
 from ledger_service.rules import refusals
 from ledger_service.rules.closed_statements import ClosedStatement
 from ledger_service.rules.statements import StatementLine, compose_statement
 from ledger_service.servicers.draft_batch import status_of
 from ledger_service.servicers.draft_contract import business_date_from_proto
 from ledger_service.servicers.money_contract import sum_to_proto
-from ledger_service.servicers.posting_calls import PostingCalls
+from ledger_service.servicers.posting_calls import PostingCalls, keyed_call
 from ledger_service.servicers.transaction_contract import transaction_to_proto
 from ledger_service.statement_closing import Closed, Closing, StatementCloser
 from ledger_service.statement_reader import StatementReader
@@ -23,7 +22,6 @@ from service_kit.answer_sizes import as_many_as_fit
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
 from service_kit.errors import DomainError
 from service_kit.paging import page_size, page_start, page_token
-from service_kit.principal import current_principal
 from tallybook.ledger.v1 import account_pb2, statement_pb2, statement_pb2_grpc
 from tallybook.type.v1.money_pb2 import Money
 
@@ -53,15 +51,8 @@ class StatementServicer(statement_pb2_grpc.StatementServiceServicer):
             response = statement_pb2.CloseStatementsResponse(results=results)
             return response.SerializeToString(deterministic=True)
 
-        closing = Closing(
-            client_no=request.client_no,
-            request_id=request.request_id,
-            period_end=business_date_from_proto(request.period_end, "period_end", self._calls.today()),
-            fingerprint=fingerprint_of(request),
-            actor=current_principal().subject,
-            acct_nos=acct_nos,
-            answer=answer,
-        )
+        period_end = business_date_from_proto(request.period_end, "period_end", self._calls.today())
+        closing = Closing(keyed_call(request), acct_nos, period_end, answer)
         return statement_pb2.CloseStatementsResponse.FromString(await self._closer.close(closing))
 
     async def ListStatements(
