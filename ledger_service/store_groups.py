@@ -31,29 +31,22 @@ _RESERVE: Final = "SELECT unnest(reserve_numbers($1::text[], $2::bigint[]))"
 _NEXT: Final = "SELECT unnest(next_numbers($1::text[]))"
 _RESERVE_EXACTLY: Final = "reserve_exactly($1::text[], $2::bigint[], $3::bigint[])"
 
-# The balances are locked already, so the order in which they are updated does not matter.
+# The rows are locked already, so the order in which they are updated does not matter.
 _CHANGE_BALANCES: Final = """
     UPDATE account_balance AS balance
        SET balance = balance.balance + change.amount,
            last_event_no = greatest(balance.last_event_no, change.last_event_no),
            last_effective_date = greatest(balance.last_effective_date, change.last_effective_date)
       FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[])
-           AS change (client_no, acct_no, amount, last_event_no, last_effective_date)
+           WITH ORDINALITY AS change (client_no, acct_no, amount, last_event_no, last_effective_date, place)
      WHERE balance.client_no = change.client_no
        AND balance.acct_no = change.acct_no
 """
 
 # Without locks: only where an account is still as it was read. Whoever is changing it now is waited for.
-_CHANGE_BALANCES_AS_READ: Final = """
-    UPDATE account_balance AS balance
-       SET balance = balance.balance + change.amount,
-           last_event_no = greatest(balance.last_event_no, change.last_event_no),
-           last_effective_date = greatest(balance.last_effective_date, change.last_effective_date)
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::text[])
-           AS change (client_no, acct_no, amount, last_event_no, last_effective_date, version)
-     WHERE balance.client_no = change.client_no
-       AND balance.acct_no = change.acct_no
-       AND balance.xmin = change.version::xid
+_CHANGE_BALANCES_AS_READ: Final = f"""
+    {_CHANGE_BALANCES}
+       AND balance.xmin = ($6::text[])[change.place]::xid
     RETURNING balance.acct_no
 """
 
