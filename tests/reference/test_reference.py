@@ -75,8 +75,8 @@ def test_every_operation_of_the_ledger_has_an_example_in_its_contract_that_fits(
 
 
 async def test_every_call_of_the_story_goes_as_it_says(exchanges: Sequence[Exchange]) -> None:
-    assert [(each.call.operation, each.reason) for each in exchanges] == [
-        (call.operation, call.refused) for call in STORY
+    assert [(each.call.operation, each.refused, each.reason) for each in exchanges] == [
+        (call.operation, bool(call.refused), call.refused) for call in STORY
     ]
 
 
