@@ -4,7 +4,7 @@ A request is known by its key: what was answered before, or is being answered in
 same answer again (AIP-155). A request or document that is refused leaves no trace, and its key neither.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -99,6 +99,19 @@ class GroupDecisions:
         if decided.posts():
             self._calls[key] = decided
         return decided
+
+    def accept_at_once(self, requests: Sequence[PostingRequest]) -> Sequence[Decided] | None:
+        """Accept all drafts of all requests, if they are plain and surely none of them is refused."""
+        accepted = []
+        for request in requests:
+            decided = None
+            if request.key not in self.known and request.key not in self._calls:
+                decided = self._decide_plain(request)
+            if decided is None:
+                return None
+            self._calls[request.key] = decided
+            accepted.append(decided)
+        return accepted
 
     def key_rows(self) -> list[tuple[int, int, str, bytes, bytes]]:
         """Every key that the group uses, with its fingerprint and answer; once everything has its number."""

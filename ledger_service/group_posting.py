@@ -1,7 +1,7 @@
 """Posts one commit group on one connection: reads what the rules ask for, decides, writes what is accepted.
 
 A decision must still be right when it is committed, however many post at the same time. Whoever writes
-anything about an account also changes its row in account_balance, in the same commit. That gives two ways:
+anything about an account also changes its row in account_balance, in the same commit. That gives three ways:
 
 - Holding the accounts. Their rows are locked first, in order. What is read then stays true until the commit.
   Nobody's work is lost, but beginning, locking, reserving numbers and committing are four more round trips.
@@ -11,9 +11,16 @@ anything about an account also changes its row in account_balance, in the same c
   nothing is written, and the group is posted again, holding. A row that somebody is just changing is waited
   for before its version is compared. So whatever is written was decided on what holds at the commit, exactly
   as under locks; and what is refused was refused on one state, which was true when it was read.
+- Ahead. Plain drafts, which nothing is wrong with whatever else is posted on their accounts, are decided and
+  their rows are written before the accounts are held, while the group before is still being committed. Then
+  the accounts are locked, and nobody may have posted on them since they were looked at but the groups that
+  this one follows (`account_turns`), which have lower numbers and none of its names. Only what depends on the
+  balances is done under the locks: that they stay in their range, which credit pays which charge, and the
+  balances themselves. Whatever is not surely right, or was overtaken, is posted again, holding.
 
-The numbers of an account grow in the order of its commits either way: with locks they are reserved under
-them, and without, nobody reserved any between the reading and the writing.
+The numbers of an account grow in the order of its commits in each way: with locks they are reserved under
+them; without, nobody reserved any between the reading and the writing; ahead, whoever posted on the account
+since then had lower ones, or it is seen under the locks.
 
 Who holds the accounts has a transaction at work in the database before it looks at the clock, and whoever
 asks for what was recorded on a day that is over waits for it. Who takes no locks has none until it writes: so
@@ -21,7 +28,8 @@ in the last seconds of a day it holds the accounts too.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,13 +38,20 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from ledger_service import store_applications, store_books, store_groups
+from ledger_service.account_turns import Names, Turn
 from ledger_service.audit_events import events_of
 from ledger_service.foresight import foresee
 from ledger_service.group_decisions import Decided, GroupDecisions, Refusal
 from ledger_service.requests import FirstAnswer, PostingRequest, RequestKey
 from ledger_service.rules.applications import AccountItems
-from ledger_service.rules.books import Books
-from ledger_service.rules.commit_groups import CommitGroup, Posted, lay_out, numbers_needed
+from ledger_service.rules.books import AccountKey, Books
+from ledger_service.rules.commit_groups import (
+    CommitGroup,
+    Posted,
+    lay_out,
+    numbers_needed,
+    numbers_of_drafts,
+)
 from ledger_service.rules.group_applications import (
     APPLICATION,
     GroupApplications,
@@ -45,6 +60,7 @@ from ledger_service.rules.group_applications import (
     items_needed,
 )
 from ledger_service.rules.needs import Needs
+from ledger_service.rules.plain_drafts import enter_if_surely_right
 from ledger_service.store_round_trips import (
     Change,
     Question,
@@ -69,7 +85,7 @@ _END_OF_A_DAY: Final = timedelta(seconds=10)
 
 @dataclass(slots=True, repr=False)  # or whatever fails would print the books to the log
 class GroupPosting:
-    """A group on its way. First `find_named`, then one of the two ways, and no more."""
+    """A group on its way. First `find_named`, then one of the three ways, and no more."""
 
     connection: RawConnection
     requests: Sequence[PostingRequest]
@@ -88,6 +104,22 @@ class GroupPosting:
     def is_small(self) -> bool:
         """Whether it can do without locks."""
         return sum(request.weight for request in self.requests) <= _MOST_WITHOUT_LOCKS
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its rows can be written ahead."""
+        return all(request.plain is not None for request in self.requests)
+
+    @property
+    def accounts(self) -> AbstractSet[AccountKey]:
+        """The accounts that it posts on; all that is asked about names is known."""
+        return self._needs.accounts
+
+    @property
+    def names(self) -> Names:
+        """What it is about to give that is given only once."""
+        keys = {key for request in self.requests for key in request.all_keys()}
+        return (self._needs.reference_codes, self._needs.gateway_references, keys)
 
     async def find_named(self) -> None:
         """Read the transactions and invoices that the requests name, and what stands and falls with them."""
@@ -109,13 +141,64 @@ class GroupPosting:
                 needed = items_needed(accepted, before)
                 await self._ask_to_write(numbers, needed)
                 group, applied = self._lay_out(accepted, needed)
-                if applied.applications:
-                    count = {APPLICATION: len(applied.applications)}
-                    reserved = await store_groups.reserve_numbers(self.connection, count)
-                    applied.number(reserved[APPLICATION])
+                await self._number(applied)
                 await self._write(decisions, group, _rows(group, applied))
                 self.posted = group
         return results
+
+    async def post_ahead(self, turn: Turn, numbering: asyncio.Lock) -> Sequence[Result] | None:
+        """Post plain drafts, their rows first; None where not surely all of them are to be accepted.
+
+        SerializationError when others than those that it follows have posted on its accounts meanwhile.
+        """
+        async with self.connection.transaction():
+            async with numbering:
+                seen, now = await self._look_and_number(turn), self.clock.now()
+            await ask(self.connection, self._questions())
+            decisions = GroupDecisions(self._books, self._known)
+            results = decisions.accept_at_once(self.requests)
+            if results is None:
+                return None
+            accepted = decisions.accepted
+            group = lay_out(accepted, self._numbers, now)
+            async with _meanwhile(write(self.connection, store_groups.appended(group))):
+                answers = _answers(decisions, group)
+            await turn.comes()
+            needed = items_needed(accepted, await self._hold_as_foreseen(turn, seen))
+            await ask(self.connection, store_applications.open_items(needed, self._items))
+            applied = apply_group(accepted, self._items, needed.one_sided)
+            await self._number(applied)
+            rows = store_applications.applied_changes(applied, now)
+            await write(self.connection, [*rows, *store_groups.settled(group, None), *answers])
+            self.posted = group
+        return results
+
+    async def _look_and_number(self, turn: Turn) -> Mapping[AccountKey, int]:
+        """Look at the accounts and reserve the numbers of plain drafts. Returns the last transaction of each
+        account.
+        """
+        count = numbers_of_drafts(request.plain for request in self.requests if request.plain is not None)
+        questions = store_books.accounts_as_they_are(self._needs, self._books, {})
+        await ask(self.connection, [*questions, store_groups.reserved_numbers(count, self._numbers)])
+        first = self._numbers["event_no"]
+        turn.numbers = range(first, first + count["event_no"])
+        return dict(self._books.last_events)
+
+    async def _hold_as_foreseen(self, turn: Turn, seen: Mapping[AccountKey, int]) -> Mapping[AccountKey, int]:
+        """Lock the accounts, and see that the decisions still hold. Returns the balances."""
+        held = Books(accounts=self._books.accounts, plan_instances=self._books.plan_instances)
+        await store_books.lock_accounts(self.connection, self._needs, held)
+        await ask(
+            self.connection, store_books.changing(Needs(plan_instances=self._needs.plan_instances), held)
+        )
+        before = dict(held.balances)
+        as_foreseen = all(
+            last < turn.numbers.start and (last == seen.get(account) or turn.follows(last))
+            for account, last in held.last_events.items()
+        ) and all(enter_if_surely_right(each.plain, held) for each in self.requests if each.plain is not None)
+        if not as_foreseen:
+            raise asyncpg.SerializationError("others have posted on the accounts meanwhile")
+        return before
 
     async def post_without_locks(self) -> Sequence[Result]:
         """Post it unless somebody is faster, or the day is about to end: SerializationError then."""
@@ -170,6 +253,12 @@ class GroupPosting:
         group = lay_out(accepted, self._numbers, self.clock.now())
         return group, apply_group(accepted, self._items, needed.one_sided)
 
+    async def _number(self, applied: GroupApplications) -> None:
+        if applied.applications:
+            count = {APPLICATION: len(applied.applications)}
+            reserved = await store_groups.reserve_numbers(self.connection, count)
+            applied.number(reserved[APPLICATION])
+
     async def _write(self, decisions: GroupDecisions, group: CommitGroup, rows: list[Step]) -> None:
         if are_many(rows):
             # The answers are made while the database takes the rows.
@@ -192,13 +281,17 @@ def _rows(group: CommitGroup, applied: GroupApplications) -> list[Step]:
 def _conclusion(
     decisions: GroupDecisions, group: CommitGroup, versions: store_books.Versions | None
 ) -> list[Step]:
-    """All that is written besides the rows: answers, marks, balances, and what the audit service is told."""
+    """All that is written besides the rows."""
+    return [*store_groups.settled(group, versions), *_answers(decisions, group)]
+
+
+def _answers(decisions: GroupDecisions, group: CommitGroup) -> list[Step]:
+    """What is said of the group: answers, marks, and what the audit service is told."""
     keys = [(*row, group.created_at) for row in decisions.key_rows()]
     events = events_of(group, decisions.accepted)
     return [
         store_groups.answered(keys),
         *store_groups.marked(group),
-        *store_groups.settled(group, versions),
         Change(outbox.INSERT_EVENTS, outbox.columns_of(events)),
     ]
 

@@ -6,8 +6,9 @@ single call costs a small part of a commit, and nobody waits longer than for the
 posted is told in `group_posting`.
 
 A few groups are under way at once ("lanes"), each on a connection of its own: while the database works on
-one, the next is prepared. Lanes, and posters of other processes, meet only in the database: at the rows of
-accounts and at unique indexes. Who loses there starts again from the new state.
+one, the next is prepared, and as far as it can be its rows are written (`account_turns`). Posters of other
+processes are met only in the database: at the rows of accounts and at unique indexes. Who loses there starts
+again from the new state.
 """
 
 import asyncio
@@ -23,12 +24,13 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from ledger_service.account_turns import AccountTurns
 from ledger_service.group_decisions import Decided, Refusal, named_refusal
 from ledger_service.group_posting import GroupPosting
 from ledger_service.requests import FirstAnswer, PostingRequest
 from ledger_service.rules import refusals
 from ledger_service.settings import LedgerSettings
-from ledger_service.store_books import LOOK_UP_BY_INDEX
+from ledger_service.store_books import POSTING_SETTINGS
 from service_kit.clock import Clock
 from service_kit.database import LOST_RACE, DatabaseUnavailableError, RawConnection, open_connection
 from service_kit.errors import DomainError, ErrorKind, SharedReason
@@ -159,7 +161,7 @@ class _LaneConnection:
         """The connection, which is given up when anything but a lost race happens on it."""
         if self._held is None or self._held.is_closed():
             self._held = await open_connection(self._settings, name="ledger poster")
-            await self._held.execute(LOOK_UP_BY_INDEX)
+            await self._held.execute(POSTING_SETTINGS)
         try:
             yield self._held
         except LOST_RACE:
@@ -185,6 +187,7 @@ class Poster:
         self._queue = _Queue(settings.posting_queue_size)
         self._clock = clock
         self._wake_relay = wake_relay
+        self._turns = AccountTurns()
         self._races_to_avoid = 0
 
     async def post(self, request: PostingRequest) -> bytes:
@@ -267,14 +270,26 @@ class Poster:
     async def _post_once(
         self, connection: RawConnection, requests: Sequence[PostingRequest], *, may_race: bool
     ) -> Sequence[Decided | FirstAnswer | Refusal]:
-        """Post a group: without locks where it is likely to succeed, and else holding its accounts."""
+        """Post a group: without locks or its rows ahead where that is likely to succeed, and else holding its
+        accounts.
+        """
         posting = GroupPosting(connection, requests, self._clock)
         await posting.find_named()
-        if may_race and posting.is_small and self._queue.is_single and self._races_to_avoid == 0:
-            results = await posting.post_without_locks()
-        else:
-            self._races_to_avoid = max(0, self._races_to_avoid - 1)
-            results = await posting.post_holding()
+        may_race = may_race and self._races_to_avoid == 0
+        self._races_to_avoid = max(0, self._races_to_avoid - 1)
+        results = None
+        if may_race and posting.is_plain and not posting.is_small:
+            async with self._turns.turn(posting.accounts, posting.names) as turn:
+                results = await posting.post_ahead(turn, self._turns.numbering)
+            if results is None:
+                posting = GroupPosting(connection, requests, self._clock)
+                await posting.find_named()
+        if results is None:
+            async with self._turns.turn(posting.accounts):
+                if may_race and posting.is_small and self._queue.is_single:
+                    results = await posting.post_without_locks()
+                else:
+                    results = await posting.post_holding()
         if posting.posted is not None:
             self._wake_relay()
             _GROUPS.inc()

@@ -19,11 +19,13 @@ from service_kit.database import RawConnection
 # Every statement below looks rows up by a key that an index has. The planner is told so, since it can't know
 # for a table that is new, or has grown a hundredfold since it was analysed: it would read the whole of it.
 # And since one plan is good for all, it is made once: planning costs several times what a look-up does.
-LOOK_UP_BY_INDEX: Final = """
+# Where groups of two servers wait for each other, partly within the servers, only a limit ends it.
+POSTING_SETTINGS: Final = """
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
-    SET plan_cache_mode = force_generic_plan
+    SET plan_cache_mode = force_generic_plan;
+    SET lock_timeout = '5s'
 """
 
 Versions: TypeAlias = dict[AccountKey, str]

@@ -5,7 +5,7 @@ a client's part is known by its first and last number, and an invoice's lines ar
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby, repeat
@@ -178,14 +178,10 @@ class CommitGroup:
 def numbers_needed(accepted: Sequence[Posted]) -> dict[str, int]:
     """How many numbers of each kind the documents take."""
     decisions = [each.decision for each in accepted if isinstance(each, Accepted)]
-    plain = [each.drafts for each in accepted if isinstance(each, AcceptedDrafts)]
     postings = [posting for decision in decisions for posting in decision.postings]
-    needed = Counter([posting.type.source_table for posting in postings if posting.row is not None])
-    for drafts in plain:
-        for code, of_type in drafts.by_type.items():
-            needed[TRANSACTION_TYPES[code].source_table] += len(of_type.places)
-    needed["group_no"] = 1
-    needed["event_no"] = len(postings) + sum(map(len, plain))
+    needed = numbers_of_drafts(each.drafts for each in accepted if isinstance(each, AcceptedDrafts))
+    needed.update(posting.type.source_table for posting in postings if posting.row is not None)
+    needed["event_no"] += len(postings)
     needed["invoice_no"] = len([each for each in decisions if each.invoice is not None])
     for opening in [each.opening for each in decisions if each.opening is not None]:
         if isinstance(opening, AccountOpening):
@@ -194,6 +190,16 @@ def numbers_needed(accepted: Sequence[Posted]) -> dict[str, int]:
         else:
             needed["plan_instance_no"] += 1
     return {name: count for name, count in needed.items() if count}
+
+
+def numbers_of_drafts(plain: Iterable[PlainDrafts]) -> Counter[str]:
+    """How many numbers of each kind a group of plain drafts takes, if all are accepted."""
+    needed = Counter({"group_no": 1})
+    for drafts in plain:
+        needed["event_no"] += len(drafts)
+        for code, of_type in drafts.by_type.items():
+            needed[TRANSACTION_TYPES[code].source_table] += len(of_type.places)
+    return needed
 
 
 def lay_out(accepted: Sequence[Posted], first_numbers: Mapping[str, int], now: datetime) -> CommitGroup:

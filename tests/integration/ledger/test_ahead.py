@@ -1,0 +1,237 @@
+"""Large groups of plain drafts, whose rows are written before their accounts are held: they overlap, and it
+is as if they had been posted one after the other.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from ledger_service.account_turns import Turn
+from ledger_service.group_posting import GroupPosting
+from tallybook.ledger.v1 import ledger_pb2
+from tests.integration.ledger.caller import Ledger, check, credit, external_charge, key, payment
+from tests.integration.ledger.conftest import Serve
+from tests.support.databases import FreshDatabase
+
+MANY = 80
+"""More drafts than a group without locks may have."""
+
+
+class Writer:
+    """Keeps in which ways groups were posted, and lets something happen once, when a group has written its
+    rows and is about to hold its accounts.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ways: list[str] = []
+        self.waits = asyncio.Event()
+        """That another group waits for its turn, beside the one that was interrupted."""
+        self._events: list[Callable[[], Awaitable[Any]]] = []
+        comes = Turn.comes
+
+        async def be_interrupted(turn: Turn) -> None:
+            if self._events:
+                await self._events.pop()()
+            else:
+                self.waits.set()
+            await comes(turn)
+
+        monkeypatch.setattr(Turn, "comes", be_interrupted)
+        for way in ("post_holding", "post_without_locks", "post_ahead"):
+            monkeypatch.setattr(GroupPosting, way, self._keeping(way))
+
+    def _keeping(self, way: str) -> Callable[..., Awaitable[Any]]:
+        post = getattr(GroupPosting, way)
+
+        async def keep_and_post(posting: GroupPosting, *arguments: Any) -> Any:
+            self.ways.append(way)
+            return await post(posting, *arguments)
+
+        return keep_and_post
+
+    def interrupt_by(self, event: Callable[[], Awaitable[Any]]) -> None:
+        """What happens the next time."""
+        self.ways.clear()
+        self._events.append(event)
+
+
+@pytest.fixture
+def writer(monkeypatch: pytest.MonkeyPatch) -> Writer:
+    """What happens to groups that are written ahead."""
+    return Writer(monkeypatch)
+
+
+@pytest.fixture
+async def other(serve: Serve) -> Ledger:
+    """The same books, through a server of their own."""
+    return Ledger(await serve(), client_no=1)
+
+
+def charges(accounts: list[int], amount: int) -> list[ledger_pb2.TransactionDraft]:
+    return [external_charge(accounts[place % len(accounts)], amount) for place in range(MANY)]
+
+
+def checks(accounts: list[int], amount: int) -> list[ledger_pb2.TransactionDraft]:
+    return [check(accounts[place % len(accounts)], amount) for place in range(MANY)]
+
+
+async def in_the_order_of_commits(sql: "asyncpg.Connection[asyncpg.Record]", acct: int) -> bool:
+    """Whether numbers and times of an account grow with each other, and say the same as the account's row."""
+    rows = await sql.fetch(
+        "SELECT event_no, created_at FROM acct_transaction WHERE acct_no = $1 ORDER BY event_no", acct
+    )
+    last = await sql.fetchval("SELECT last_event_no FROM account_balance WHERE acct_no = $1", acct)
+    times = [created_at for _, created_at in rows]
+    return times == sorted(times) and last == rows[-1]["event_no"]
+
+
+async def test_two_calls_on_the_same_accounts_are_written_beside_each_other(
+    ledger: Ledger, writer: Writer, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    accounts = [await ledger.account() for _ in range(3)]
+    second: list[asyncio.Task[Any]] = []
+
+    async def send_the_second() -> None:
+        second.append(asyncio.create_task(ledger.post(*checks(accounts, 3))))
+        await writer.waits.wait()
+
+    writer.interrupt_by(send_the_second)
+    first = await ledger.post(*charges(accounts, 10))
+    answer = await second[0]
+    assert writer.ways == ["post_ahead", "post_ahead"]
+    numbers = [each.transactions[0].event_no for each in (*first.results, *answer.results)]
+    assert numbers == sorted(numbers)
+    assert sum([await ledger.balance(acct) for acct in accounts]) == MANY * 7
+    assert all([await in_the_order_of_commits(sql, acct) for acct in accounts])
+    assert await sql.fetchval("SELECT sum(amount) FROM application") == MANY * 3
+    assert await ledger.findings() == []
+
+
+async def test_a_small_call_comes_after_the_large_one_that_is_being_written(
+    ledger: Ledger, writer: Writer, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    acct = await ledger.account()
+    small: list[asyncio.Task[Any]] = []
+
+    async def send_the_small() -> None:
+        small.append(asyncio.create_task(ledger.posted(credit(acct, MANY * 10))))
+        await asyncio.sleep(0.3)
+        assert not small[0].done()
+
+    writer.interrupt_by(send_the_small)
+    response = await ledger.post(*charges([acct], 10))
+    (event_no,) = await small[0]
+    assert writer.ways[0] == "post_ahead"
+    assert event_no > response.results[-1].transactions[0].event_no
+    assert await ledger.balance(acct) == 0
+    assert await in_the_order_of_commits(sql, acct)
+
+
+async def test_a_small_call_on_another_account_does_not_wait_for_the_large_one(
+    ledger: Ledger, writer: Writer
+) -> None:
+    acct, elsewhere = await ledger.account(), await ledger.account()
+    writer.interrupt_by(lambda: ledger.post(check(elsewhere, 1)))
+    await ledger.post(*charges([acct], 10))
+    assert writer.ways[0] == "post_ahead"
+    assert [await ledger.balance(acct), await ledger.balance(elsewhere)] == [MANY * 10, -1]
+
+
+async def test_who_was_overtaken_by_another_server_is_written_again(
+    ledger: Ledger, other: Ledger, writer: Writer, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    acct = await ledger.account()
+    writer.interrupt_by(lambda: other.post(external_charge(acct, 5)))
+    await ledger.post(*checks([acct], 1))
+    assert writer.ways == ["post_ahead", "post_without_locks", "post_holding"]
+    assert await sql.fetchval("SELECT count(*) FROM external_payments") == MANY
+    assert await sql.fetchval("SELECT sum(amount) FROM application") == 5
+    assert await ledger.balance(acct) == 5 - MANY
+    assert await in_the_order_of_commits(sql, acct)
+    assert await ledger.findings() == []
+
+
+async def test_a_reference_code_that_another_server_takes_meanwhile_is_refused(
+    ledger: Ledger, other: Ledger, writer: Writer
+) -> None:
+    acct = await ledger.account()
+    writer.interrupt_by(lambda: other.post(check(acct, 5, "cheque 1")))
+    refusals = await ledger.refusals(*checks([acct], 1), check(acct, 5, "cheque 1"))
+    assert refusals == [""] * MANY + ["REFERENCE_CODE_TAKEN"]
+
+
+async def test_a_gateway_reference_is_given_once_in_two_calls_at_the_same_time(
+    ledger: Ledger, writer: Writer
+) -> None:
+    one, two = await ledger.account(), await ledger.account()
+    answers = await asyncio.gather(
+        ledger.refusals(*checks([one], 1), payment(one, 1, "gateway 1")),
+        ledger.refusals(*checks([two], 1), payment(two, 1, "gateway 1")),
+    )
+    assert sorted(answer[-1] for answer in answers) == ["", "GATEWAY_REFERENCE_TAKEN"]
+    assert {refusal for answer in answers for refusal in answer[:-1]} == {""}
+
+
+async def test_the_same_call_twice_at_the_same_time_is_posted_once(ledger: Ledger, writer: Writer) -> None:
+    acct, request_id = await ledger.account(), key()
+    drafts = checks([acct], 1)
+    calls = [asyncio.create_task(ledger.post(*drafts, request_id=request_id)) for _ in range(3)]
+    answers = [await call for call in calls]
+    assert answers[0] == answers[1] == answers[2]
+    assert await ledger.balance(acct) == -MANY
+
+
+async def test_what_is_refused_is_refused_as_ever_and_all_else_is_posted(
+    ledger: Ledger, writer: Writer
+) -> None:
+    acct = await ledger.account()
+    writer.ways.clear()
+    refusals = await ledger.refusals(*charges([acct], 10), check(acct + 1_000, 1))
+    assert refusals == [""] * MANY + ["ACCOUNT_NOT_FOUND"]
+    assert writer.ways == ["post_ahead", "post_holding"]
+    assert await ledger.balance(acct) == MANY * 10
+
+
+async def test_whose_connection_is_cut_after_its_rows_were_written_is_posted_once(
+    ledger: Ledger,
+    writer: Writer,
+    database: FreshDatabase,
+    sql: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    acct = await ledger.account()
+
+    async def cut() -> None:
+        admin = await asyncpg.connect(database.admin_url)
+        await admin.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = $1 AND application_name = 'ledger poster' AND state = 'idle in transaction'
+            """,
+            database.name,
+        )
+        await admin.close()
+
+    writer.interrupt_by(cut)
+    await ledger.post(*charges([acct], 10))
+    assert writer.ways == ["post_ahead", "post_holding"]
+    assert await sql.fetchval("SELECT count(*) FROM external_charge") == MANY
+    assert await ledger.balance(acct) == MANY * 10
+    assert await ledger.findings() == []
+
+
+async def test_two_servers_post_on_the_same_accounts_and_lose_nothing(
+    ledger: Ledger, other: Ledger, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    accounts = [await ledger.account() for _ in range(4)]
+    calls = [
+        (ledger, other)[place % 2].post(*(charges if place % 3 else checks)(accounts, 10))
+        for place in range(12)
+    ]
+    small = [(ledger, other)[place % 2].post(check(accounts[place % 4], 1)) for place in range(20)]
+    await asyncio.gather(*calls, *small)
+    assert sum([await ledger.balance(acct) for acct in accounts]) == (8 - 4) * MANY * 10 - 20
+    assert all([await in_the_order_of_commits(sql, acct) for acct in accounts])
+    assert await ledger.findings() == []
