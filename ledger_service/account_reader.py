@@ -17,6 +17,7 @@ from ledger_service.rules.statements import (
     require_readable,
 )
 from ledger_service.store_reads import Account, AccountBalance, AccountBalances
+from service_kit.database import driver_connection
 from service_kit.errors import DomainError, ErrorKind
 
 Found = TypeVar("Found")
@@ -57,20 +58,20 @@ class AccountReader:
 
     async def balances_now(self, client_no: int, acct_no: int) -> AccountBalances:
         """The balances of an account and its plan instances, as they are stored."""
-        async with self._engine.connect() as connection:
+        async with driver_connection(self._engine) as connection:
             return _existing(
                 await store_reads.balances_now(connection, client_no, acct_no), client_no, acct_no
             )
 
     async def balances_at_date(self, client_no: int, acct_no: int, as_of: date) -> AccountBalances:
         """Counting what takes effect on `as_of` or earlier, whenever it was recorded."""
-        async with self._engine.connect() as connection:
+        async with driver_connection(self._engine) as connection:
             found = await store_reads.balances_at_date(connection, client_no, acct_no, as_of)
         return _existing(found, client_no, acct_no)
 
     async def balances_at_event(self, client_no: int, acct_no: int, event_no: int) -> AccountBalances:
         """Counting what was recorded up to `event_no`, whenever it takes effect."""
-        async with self._engine.connect() as connection:
+        async with driver_connection(self._engine) as connection:
             found = await store_reads.balances_at_event(connection, client_no, acct_no, event_no)
         return _existing(found, client_no, acct_no)
 

@@ -7,8 +7,9 @@ sum of a part of an account's transactions may leave the 64 bits in which its ba
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
+import asyncpg
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,8 +18,10 @@ from sqlalchemy.types import BigInteger, Date
 from ledger_service.rules.aging import AgingEntry, OpenCharge
 from ledger_service.rules.applications import Queue
 from ledger_service.rules.transactions import Transaction
-from ledger_service.store_transactions import read_transactions
-from service_kit.database import raw_connection
+from ledger_service.store_transactions import select_transactions
+from service_kit.database import RawConnection, raw_connection
+
+Row: TypeAlias = "asyncpg.Record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +168,15 @@ async def _accounts(connection: AsyncConnection, statement: TextClause, **values
 
 # --------------------------------------------------------------------------------------------------- balances
 
-_BALANCES_NOW: Final = text(
-    """
+_BALANCES_NOW: Final = """
     SELECT a.currency_code, b.balance, p.plan_instance_no, p.name, pb.balance
       FROM account AS a
       JOIN account_balance AS b USING (client_no, acct_no)
       LEFT JOIN plan_instance AS p USING (client_no, acct_no)
       LEFT JOIN plan_instance_balance AS pb USING (client_no, plan_instance_no)
-     WHERE a.client_no = :client_no AND a.acct_no = :acct_no
+     WHERE a.client_no = $1 AND a.acct_no = $2
      ORDER BY p.plan_instance_no
-    """
-)
+"""
 
 # What counts at a date, without reading all of the history: what takes effect after it is taken off what is
 # stored, or, where the date is nearer to the beginning of the account, what takes effect by then is added up.
@@ -187,9 +188,9 @@ _COUNTED_AT_DATE: Final = """
                b.last_effective_date AS last_date,
                (SELECT min(effective_date)
                   FROM acct_transaction
-                 WHERE client_no = :client_no AND acct_no = :acct_no) AS first_date
+                 WHERE client_no = $1 AND acct_no = $2) AS first_date
           FROM account_balance AS b
-         WHERE b.client_no = :client_no AND b.acct_no = :acct_no
+         WHERE b.client_no = $1 AND b.acct_no = $2
     ), side AS MATERIALIZED (
         SELECT balance,
                within - first_date < last_date - within AS is_early
@@ -203,16 +204,16 @@ _COUNTED_AT_DATE: Final = """
         SELECT t.plan_instance_no, sum(t.amount * y.effect * span.sign) AS balance
           FROM span
           JOIN acct_transaction AS t
-            ON t.client_no = :client_no
-           AND t.acct_no = :acct_no
+            ON t.client_no = $1
+           AND t.acct_no = $2
            AND t.effective_date BETWEEN span.first_day AND span.last_day
           JOIN transaction_type AS y ON y.code = t.transaction_type
          GROUP BY t.plan_instance_no
     )
 """
 
-_BALANCES_AT_DATE: Final = text(
-    _COUNTED_AT_DATE.format(as_of=":as_of")  # noqa: S608  # our own text
+_BALANCES_AT_DATE: Final = (
+    _COUNTED_AT_DATE.format(as_of="$3::date")  # noqa: S608  # our own text
     + """
     SELECT a.currency_code,
            CASE WHEN side.is_early THEN 0 ELSE side.balance END
@@ -225,19 +226,18 @@ _BALANCES_AT_DATE: Final = text(
       LEFT JOIN plan_instance AS p USING (client_no, acct_no)
       LEFT JOIN plan_instance_balance AS pb USING (client_no, plan_instance_no)
       LEFT JOIN counted AS c ON c.plan_instance_no = p.plan_instance_no
-     WHERE a.client_no = :client_no AND a.acct_no = :acct_no
+     WHERE a.client_no = $1 AND a.acct_no = $2
      ORDER BY p.plan_instance_no
     """
-).bindparams(bindparam("as_of", type_=Date))
+)
 
 # One row for the account itself and one for each plan instance: the sums over its transactions up to a point.
-_BALANCES_AT_EVENT: Final = text(
-    """
+_BALANCES_AT_EVENT: Final = """
     WITH posted AS MATERIALIZED (
         SELECT t.plan_instance_no, sum(t.amount * y.effect) AS balance
           FROM acct_transaction AS t
           JOIN transaction_type AS y ON y.code = t.transaction_type
-         WHERE t.client_no = :client_no AND t.acct_no = :acct_no AND t.event_no <= :event_no
+         WHERE t.client_no = $1 AND t.acct_no = $2 AND t.event_no <= $3
          GROUP BY t.plan_instance_no
     )
     SELECT a.currency_code, (SELECT coalesce(sum(balance), 0) FROM posted), p.plan_instance_no, p.name,
@@ -245,10 +245,9 @@ _BALANCES_AT_EVENT: Final = text(
       FROM account AS a
       LEFT JOIN plan_instance AS p USING (client_no, acct_no)
       LEFT JOIN posted AS s USING (plan_instance_no)
-     WHERE a.client_no = :client_no AND a.acct_no = :acct_no
+     WHERE a.client_no = $1 AND a.acct_no = $2
      ORDER BY p.plan_instance_no
-    """
-)
+"""
 
 _BALANCES_OF_ACCOUNTS: Final = text(
     """
@@ -260,31 +259,26 @@ _BALANCES_OF_ACCOUNTS: Final = text(
 ).bindparams(bindparam("acct_nos", type_=ARRAY(BigInteger)))
 
 
-async def balances_now(connection: AsyncConnection, client_no: int, acct_no: int) -> AccountBalances | None:
+async def balances_now(connection: RawConnection, client_no: int, acct_no: int) -> AccountBalances | None:
     """The stored balances; None when there is no such account."""
-    return await _balances(connection, _BALANCES_NOW, client_no=client_no, acct_no=acct_no)
+    return _balances(await connection.fetch(_BALANCES_NOW, client_no, acct_no))
 
 
 async def balances_at_date(
-    connection: AsyncConnection, client_no: int, acct_no: int, as_of: date
+    connection: RawConnection, client_no: int, acct_no: int, as_of: date
 ) -> AccountBalances | None:
     """The sums of what takes effect on `as_of` or earlier, whenever it was recorded (rule 6)."""
-    return await _balances(connection, _BALANCES_AT_DATE, client_no=client_no, acct_no=acct_no, as_of=as_of)
+    return _balances(await connection.fetch(_BALANCES_AT_DATE, client_no, acct_no, as_of))
 
 
 async def balances_at_event(
-    connection: AsyncConnection, client_no: int, acct_no: int, event_no: int
+    connection: RawConnection, client_no: int, acct_no: int, event_no: int
 ) -> AccountBalances | None:
     """The sums of what was recorded up to `event_no`, whenever it takes effect (rule 6)."""
-    return await _balances(
-        connection, _BALANCES_AT_EVENT, client_no=client_no, acct_no=acct_no, event_no=event_no
-    )
+    return _balances(await connection.fetch(_BALANCES_AT_EVENT, client_no, acct_no, event_no))
 
 
-async def _balances(
-    connection: AsyncConnection, statement: TextClause, **values: object
-) -> AccountBalances | None:
-    rows = (await connection.execute(statement, values)).all()
+def _balances(rows: Sequence[Row]) -> AccountBalances | None:
     if not rows:
         return None
     currency_code, balance, *_ = rows[0]
@@ -313,40 +307,30 @@ async def balances_of_accounts(
 
 # ----------------------------------------------------------------------------------------------- statements
 
-_BALANCE_BEFORE: Final = text(
-    _COUNTED_AT_DATE.format(as_of="(:day - 1)")  # noqa: S608  # our own text
+_BALANCE_BEFORE: Final = (
+    _COUNTED_AT_DATE.format(as_of="($3::date - 1)")  # noqa: S608  # our own text
     + """
     SELECT CASE WHEN is_early THEN 0 ELSE balance END + (SELECT coalesce(sum(balance), 0) FROM counted)
       FROM side
     """
-).bindparams(bindparam("day", type_=Date))
-
-_EVENTS_WITHIN: Final = text(
-    """
-    SELECT event_no
-      FROM acct_transaction
-     WHERE client_no = :client_no AND acct_no = :acct_no AND effective_date BETWEEN :first_day AND :last_day
-     ORDER BY effective_date, event_no
-     LIMIT :limit
-    """
 )
+
+_WITHIN: Final = "client_no = $1 AND acct_no = $2 AND effective_date BETWEEN $3 AND $4"
 
 
 async def balance_before(connection: AsyncConnection, client_no: int, acct_no: int, day: date) -> int:
     """The balance of an account at the start of a day: the sum of what takes effect before it."""
-    rows = await connection.execute(_BALANCE_BEFORE, {"client_no": client_no, "acct_no": acct_no, "day": day})
-    return int(rows.scalar_one())
+    driver = await raw_connection(connection)
+    return int(await driver.fetchval(_BALANCE_BEFORE, client_no, acct_no, day))
 
 
 async def transactions_within(
     connection: AsyncConnection, client_no: int, acct_no: int, first_day: date, last_day: date, limit: int
 ) -> list[Transaction]:
     """At most `limit` transactions that take effect within a period, by effective date and event_no."""
-    period = {"first_day": first_day, "last_day": last_day, "limit": limit}
-    rows = await connection.execute(_EVENTS_WITHIN, {"client_no": client_no, "acct_no": acct_no, **period})
-    keys = [(client_no, event_no) for event_no in rows.scalars()]
-    found = await read_transactions(await raw_connection(connection), keys)
-    return [found[key] for key in keys]
+    driver = await raw_connection(connection)
+    within = (client_no, acct_no, first_day, last_day)
+    return await select_transactions(driver, _WITHIN, "effective_date, event_no", limit, within)
 
 
 # ------------------------------------------------------------------------------------------------------ aging

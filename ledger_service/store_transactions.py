@@ -1,7 +1,7 @@
 """Reads transactions with their source rows."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from ledger_service.rules.sources import (
     Source,
     WriteOff,
 )
-from ledger_service.rules.transaction_types import TRANSACTION_TYPES, TransactionType
+from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from ledger_service.rules.transactions import Transaction
 from ledger_service.tables import SOURCE_TABLES
 from service_kit.database import RawConnection
@@ -38,20 +38,19 @@ _TRANSACTIONS: Final = """
     SELECT t.client_no,
            t.event_no,
            t.acct_no,
-           coalesce(t.plan_instance_no, 0) AS plan_instance_no,
+           coalesce(t.plan_instance_no, 0),
            t.transaction_type,
            t.source_no,
            t.amount,
            t.currency_code,
            t.effective_date,
            t.created_at,
-           coalesce(t.related_event_no, 0) AS related_event_no,
-           coalesce(void.event_no, 0) AS voided_by_event_no,
-           coalesce(t.reason_code, '') AS reason_code,
-           coalesce(t.comment, '') AS comment,
+           coalesce(t.related_event_no, 0),
+           coalesce(void.event_no, 0),
+           coalesce(t.reason_code, ''),
+           coalesce(t.comment, ''),
            coalesce(original.related_event_no, t.related_event_no) AS refers_to
-      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, event_no)
-      JOIN acct_transaction AS t USING (client_no, event_no)
+      FROM ({selected}) AS t
       LEFT JOIN acct_transaction AS void
         ON void.client_no = t.client_no AND void.related_event_no = t.event_no AND void.transaction_type < 0
       LEFT JOIN acct_transaction AS original
@@ -59,6 +58,14 @@ _TRANSACTIONS: Final = """
        AND original.client_no = t.client_no
        AND original.event_no = t.related_event_no
 """
+
+_BY_KEY: Final = _TRANSACTIONS.format(
+    selected="""
+        SELECT acct_transaction.*
+          FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, event_no)
+          JOIN acct_transaction USING (client_no, event_no)
+    """
+)
 
 _SOURCE_ROWS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -110,9 +117,22 @@ async def read_transactions(
 ) -> dict[EventKey, Transaction]:
     """The transactions with these keys (client_no, event_no), as far as they exist."""
     wanted = list(keys)
-    rows = await connection.fetch(_TRANSACTIONS, [key[0] for key in wanted], [key[1] for key in wanted])
-    sources = await _read_source_rows(connection, rows)
-    return {(row["client_no"], row["event_no"]): _transaction(row, sources) for row in rows}
+    rows = await connection.fetch(_BY_KEY, [key[0] for key in wanted], [key[1] for key in wanted])
+    found = await _with_sources(connection, rows)
+    return {(each.client_no, each.event_no): each for each in found}
+
+
+async def select_transactions(
+    connection: RawConnection, condition: str, order: str, limit: int, values: Sequence[Any]
+) -> list[Transaction]:
+    """The first transactions for which a condition holds, in an order; both are SQL about acct_transaction.
+
+    The rows that the condition finds are those that are shown: none is looked up again by its number.
+    """
+    last = f"ORDER BY {order} LIMIT ${len(values) + 1}"
+    selected = f"SELECT * FROM acct_transaction WHERE {condition} {last}"  # noqa: S608  # our own conditions
+    statement = f"{_TRANSACTIONS.format(selected=selected)} ORDER BY {order}"
+    return await _with_sources(connection, await connection.fetch(statement, *values, limit))
 
 
 async def find_transaction(connection: RawConnection, client_no: int, event_no: int) -> Transaction | None:
@@ -171,14 +191,9 @@ async def list_transactions(
 ) -> list[Transaction]:
     """At most `limit` transactions with numbers below `before_event_no`, newest first."""
     conditions = [*_conditions(wanted), ("event_no < {}", before_event_no)]
-    where = " AND ".join(condition.format(f"${place}") for place, (condition, _) in enumerate(conditions, 1))
+    condition = " AND ".join(each.format(f"${place}") for place, (each, _) in enumerate(conditions, 1))
     values = [value for _, value in conditions]
-    last = f"ORDER BY event_no DESC LIMIT ${len(values) + 1}"
-    statement = f"SELECT event_no FROM acct_transaction WHERE {where} {last}"  # noqa: S608  # our own conditions
-    rows = await connection.fetch(statement, *values, limit)
-    keys = [(wanted.client_no, row["event_no"]) for row in rows]
-    found = await read_transactions(connection, keys)
-    return [found[key] for key in keys]
+    return await select_transactions(connection, condition, "event_no DESC", limit, values)
 
 
 def _conditions(wanted: TransactionFilter) -> list[tuple[str, Any]]:
@@ -207,6 +222,12 @@ def _conditions(wanted: TransactionFilter) -> list[tuple[str, Any]]:
     return conditions
 
 
+async def _with_sources(connection: RawConnection, rows: Sequence[Row]) -> list[Transaction]:
+    """The transactions of rows, in their order."""
+    sources = await _read_source_rows(connection, rows)
+    return [_transaction(row, sources) for row in rows]
+
+
 async def _read_source_rows(
     connection: RawConnection, rows: Iterable[Row]
 ) -> dict[tuple[str, int, int], Row]:
@@ -214,40 +235,26 @@ async def _read_source_rows(
     wanted: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
     for row in rows:
         kind = TRANSACTION_TYPES[row["transaction_type"]]
-        if _SOURCES.get(abs(kind.code)) is not None:
+        if abs(kind.code) in _SOURCES:
             wanted[kind.source_table].add((row["client_no"], row["source_no"]))
     found: dict[tuple[str, int, int], Row] = {}
     for table, keys in wanted.items():
-        for source in await connection.fetch(
-            _SOURCE_ROWS[table], [key[0] for key in keys], [key[1] for key in keys]
-        ):
-            found[table, source["client_no"], source[1]] = source
+        # In the order of the index, whose pages are then read one after the other.
+        client_nos, source_nos = zip(*sorted(keys), strict=True)
+        for source in await connection.fetch(_SOURCE_ROWS[table], client_nos, source_nos):
+            found[table, source[0], source[1]] = source
     return found
 
 
 def _transaction(row: Row, sources: Mapping[tuple[str, int, int], Row]) -> Transaction:
-    kind: TransactionType = TRANSACTION_TYPES[row["transaction_type"]]
-    make_source = _SOURCES.get(abs(kind.code))
+    client_no, event_no, acct_no, plan_instance_no, code, source_no, *others, refers_to = row
+    kind = TRANSACTION_TYPES[code]
+    make_source = _SOURCES.get(abs(code))
     source = None
     if make_source is not None:
-        source_row = sources[kind.source_table, row["client_no"], row["source_no"]]
-        source = make_source(source_row, row["refers_to"])
-    return Transaction(
-        row["client_no"],
-        row["event_no"],
-        row["acct_no"],
-        row["plan_instance_no"],
-        kind,
-        row["source_no"],
-        row["amount"],
-        row["currency_code"],
-        row["effective_date"],
-        row["created_at"],
-        row["related_event_no"],
-        row["voided_by_event_no"],
-        row["reason_code"],
-        row["comment"],
-        source,
+        source = make_source(sources[kind.source_table, client_no, source_no], refers_to)
+    return Transaction._make(
+        (client_no, event_no, acct_no, plan_instance_no, kind, source_no, *others, source)
     )
 
 

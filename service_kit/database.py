@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -121,6 +122,22 @@ def connect_arguments(
             "jit": "off",
         },
     }
+
+
+@asynccontextmanager
+async def driver_connection(engine: AsyncEngine) -> AsyncIterator[RawConnection]:
+    """A connection of the engine's pool without SQLAlchemy around it, which saves 150 µs of CPU: for reads of
+    which each statement may see a state of its own.
+    """
+    pooled = await engine.raw_connection()
+    try:
+        driver = pooled.driver_connection
+        assert isinstance(driver, asyncpg.Connection)
+        yield driver
+        assert not driver.is_in_transaction(), "a transaction needs an AsyncConnection"
+    finally:
+        # Nothing is begun, so nothing is rolled back, and there is nothing to wait for.
+        pooled.close()
 
 
 async def raw_connection(connection: AsyncConnection) -> RawConnection:

@@ -8,7 +8,7 @@ import grpc
 from ledger_service.rules import refusals
 from ledger_service.rules.sources import WriteOff
 from ledger_service.rules.transactions import Transaction
-from ledger_service.servicers.transaction_contract import transaction_to_proto
+from ledger_service.servicers.transaction_contract import transaction_to_proto, write_transaction
 from ledger_service.store_transactions import TransactionFilter
 from ledger_service.transaction_reader import TransactionReader
 from service_kit.dates import date_from_proto
@@ -51,10 +51,12 @@ class TransactionReads(ledger_pb2_grpc.LedgerServiceServicer):
         wanted = _filter_from_proto(request)
         found = await self._reader.transactions(wanted, before_event_no=before, limit=size + 1)
         shown = found[:size]
-        return ledger_pb2.ListTransactionsResponse(
-            transactions=map(transaction_to_proto, shown),
-            next_page_token=page_token(request, [shown[-1].event_no]) if len(found) > size else "",
+        page = ledger_pb2.ListTransactionsResponse(
+            next_page_token=page_token(request, [shown[-1].event_no]) if len(found) > size else ""
         )
+        for transaction in shown:
+            write_transaction(page.transactions.add(), transaction)
+        return page
 
     async def ListDisputes(
         self, request: ledger_pb2.ListDisputesRequest, context: Context
