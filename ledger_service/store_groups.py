@@ -31,14 +31,14 @@ _RESERVE: Final = "SELECT unnest(reserve_numbers($1::text[], $2::bigint[]))"
 _NEXT: Final = "SELECT unnest(next_numbers($1::text[]))"
 _RESERVE_EXACTLY: Final = "reserve_exactly($1::text[], $2::bigint[], $3::bigint[])"
 
-# The rows are locked already, so the order in which they are updated does not matter.
+# The rows are locked already, so the order in which they are updated does not matter. They have no version.
 _CHANGE_BALANCES: Final = """
     UPDATE account_balance AS balance
        SET balance = balance.balance + change.amount,
            last_event_no = greatest(balance.last_event_no, change.last_event_no),
            last_effective_date = greatest(balance.last_effective_date, change.last_effective_date)
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[])
-           WITH ORDINALITY AS change (client_no, acct_no, amount, last_event_no, last_effective_date, place)
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::text[])
+           AS change (client_no, acct_no, amount, last_event_no, last_effective_date, version)
      WHERE balance.client_no = change.client_no
        AND balance.acct_no = change.acct_no
 """
@@ -46,7 +46,7 @@ _CHANGE_BALANCES: Final = """
 # Without locks: only where an account is still as it was read. Whoever is changing it now is waited for.
 _CHANGE_BALANCES_AS_READ: Final = f"""
     {_CHANGE_BALANCES}
-       AND balance.xmin = ($6::text[])[change.place]::xid
+       AND balance.xmin = change.version::xid
     RETURNING balance.acct_no
 """
 
@@ -93,13 +93,14 @@ def reserved_numbers(needed: Mapping[str, int], first_numbers: dict[str, int]) -
     block whose transaction is rolled back is never used.
     """
     names = list(needed)
-    return Question(_RESERVE, [names, list(needed.values())], partial(_take_numbers, names, first_numbers))
+    take = partial(_take_numbers, names, first_numbers)
+    return Question(_RESERVE, [names, list(needed.values())], take, takes_arrays=True)
 
 
 def next_numbers(kinds: Iterable[str], first_numbers: dict[str, int]) -> Question:
     """Enters the next number of each kind, without taking it; see `taken`."""
     names = list(kinds)
-    return Question(_NEXT, [names], partial(_take_numbers, names, first_numbers))
+    return Question(_NEXT, [names], partial(_take_numbers, names, first_numbers), takes_arrays=True)
 
 
 def _take_numbers(names: Sequence[str], first_numbers: dict[str, int], rows: Found) -> None:
@@ -172,12 +173,13 @@ def settled(group: CommitGroup, versions: Versions | None) -> list[Step]:
         [group.balance_changes[account] for account in accounts],
         [group.last_events.get(account, 0) for account in accounts],
         [group.last_dates.get(account) for account in accounts],
+        [versions and versions[account] for account in accounts],
     ]
-    if versions is None:
-        change = Change(_CHANGE_BALANCES, columns)
-    else:
-        columns.append([versions[account] for account in accounts])
-        change = Change(_CHANGE_BALANCES_AS_READ, columns, all_or_nothing=True)
+    change = (
+        Change(_CHANGE_BALANCES, columns)
+        if versions is None
+        else Change(_CHANGE_BALANCES_AS_READ, columns, all_or_nothing=True)
+    )
     plan_instances = sorted(group.plan_balance_changes)
     return [
         change,

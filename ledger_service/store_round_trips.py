@@ -4,6 +4,10 @@ A round trip costs as much as a small statement takes, and a small group has a d
 goes there as one statement, and what it writes as another, put together from those that the stores define: a
 combination is put together, and planned, when it is first needed. A large group spends its time on rows
 instead, and those go by themselves: to be appended with COPY, which takes them faster than a statement.
+
+The statements of the stores take rows as arrays, a column each, and unnest them. A group that has one row of
+everything, a single call that posts alone, needs no arrays: then they are asked for, and written, as values.
+That takes a third less on either side.
 """
 
 import re
@@ -25,15 +29,20 @@ Found: TypeAlias = Iterable[Any]
 # So many rows of a table, or keys of a question, go together with others.
 _FEW: Final = 64
 _PARAMETER: Final = re.compile(r"\$(\d+)")
+_UNNESTED: Final = re.compile(r"unnest\((\$\d+::\w+\[\](?:,\s*\$\d+::\w+\[\])*)\)(\s+WITH ORDINALITY)?")
 _COMBINATIONS: Final = 256
 
 
 class Question(NamedTuple):
-    """What is asked: a statement, the columns of the keys that it unnests, and who takes its rows."""
+    """What is asked: a statement, the columns of the keys that it unnests, and who takes its rows.
+
+    takes_arrays: what it takes are no columns of keys but arrays, also when there is one of everything.
+    """
 
     statement: str
     columns: Sequence[Column]
     take: Callable[[Found], None]
+    takes_arrays: bool = False
 
 
 class Append(NamedTuple):
@@ -78,9 +87,15 @@ async def ask(connection: RawConnection, questions: Sequence[Question]) -> None:
 
 async def ask_together(connection: RawConnection, questions: Sequence[Question]) -> None:
     """Ask all questions in one statement, and so of one state of the database."""
-    statement = _asked_together(tuple(each.statement for each in questions))
-    columns = chain.from_iterable(each.columns for each in questions)
-    answers = await connection.fetchrow(statement, *columns)
+    single = all(each.takes_arrays or len(each.columns[0]) == 1 for each in questions)
+    statement = _asked_together(
+        tuple(_for_one_row(each.statement) if single else each.statement for each in questions)
+    )
+    values = chain.from_iterable(
+        [key for (key,) in each.columns] if single and not each.takes_arrays else each.columns
+        for each in questions
+    )
+    answers = await connection.fetchrow(statement, *values)
     assert answers is not None, "it has one row, whatever there is"
     for question, rows in zip(questions, answers, strict=True):
         question.take(rows)
@@ -113,19 +128,23 @@ async def write_together(
     """
     guarded: list[Step] = []
     others: list[Step] = []
+    single = True
     for step in steps:
-        if _size(step):
+        size = _size(step)
+        if size:
             (guarded if isinstance(step, Change) and step.all_or_nothing else others).append(step)
+            single = single and size == 1
     ordered = guarded + others
     if ordered:
+        statements = [_statement_of(each) for each in ordered]
         statement = _written_together(
-            tuple(_statement_of(each) for each in ordered),
+            tuple(map(_for_one_row, statements) if single else statements),
             len(guarded),
             tuple(each.expression for each in conditions),
         )
-        values = [value for each in ordered for value in _columns_of(each)]
-        checked = [value for each in conditions for value in each.columns]
-        await connection.execute(statement, *values, *checked, *(_size(each) for each in guarded))
+        values = chain.from_iterable(map(_row_of if single else _columns_of, ordered))
+        checked = chain.from_iterable(each.columns for each in conditions)
+        await connection.execute(statement, *values, *checked, *map(_size, guarded))
 
 
 async def _write_alone(connection: RawConnection, step: Step) -> None:
@@ -142,6 +161,11 @@ def _size(step: Step) -> int:
 
 def _columns_of(step: Step) -> Sequence[Column]:
     return list(zip(*step.rows, strict=True)) if isinstance(step, Append) else step.columns
+
+
+def _row_of(step: Step) -> Row:
+    """The only row."""
+    return step.rows[0] if isinstance(step, Append) else tuple(value for (value,) in step.columns)
 
 
 def _statement_of(step: Step) -> str:
@@ -172,6 +196,18 @@ def _written_together(statements: tuple[str, ...], guarded: int, conditions: tup
         + renumbered[len(statements) :]
     )
     return f"WITH {', '.join(reversed(steps))} SELECT {', '.join(checks)}"
+
+
+@lru_cache(maxsize=_COMBINATIONS)
+def _for_one_row(statement: str) -> str:
+    """The statement with values in place of the arrays that it unnests."""
+    return _UNNESTED.sub(_values, statement)
+
+
+def _values(unnested: re.Match[str]) -> str:
+    arrays, ordinality = unnested.groups()
+    place = ", 1" if ordinality else ""
+    return f"(VALUES ({arrays.replace('[]', '')}{place}))"
 
 
 def _renumbered(statements: Sequence[str]) -> tuple[list[str], int]:
