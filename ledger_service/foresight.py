@@ -14,7 +14,7 @@ from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.group_applications import APPLICATION, WAITING_FOR, ItemsNeeded
 from ledger_service.rules.sources import WriteOff
-from ledger_service.rules.transaction_types import TRANSACTION_TYPES, DocumentKind
+from ledger_service.rules.transaction_types import DocumentKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,9 @@ def foresee(requests: Iterable[PostingRequest]) -> Foresight:
     kinds, fronts = {"group_no", "event_no", APPLICATION}, Counter[tuple[int, int, Queue]]()
     for request in requests:
         if request.plain is not None:
-            kinds |= {TRANSACTION_TYPES[code].source_table for code in request.plain.by_type}
+            if request.plain.invoices is not None:
+                return Foresight()
+            kinds |= request.plain.sources.keys()
             for (acct_no, effect), amount in request.plain.sides.items():
                 fronts[request.client_no, acct_no, WAITING_FOR[effect]] += amount
         for order in request.orders:

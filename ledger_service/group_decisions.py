@@ -17,6 +17,7 @@ from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
 from ledger_service.rules.decisions import decide
 from ledger_service.rules.documents import Document
 from ledger_service.rules.plain_drafts import enter_if_surely_right
+from ledger_service.rules.plain_invoices import make_invoices
 from ledger_service.rules.postings import UnnumberedInvoiceExistsError
 from service_kit.errors import DomainError
 
@@ -124,9 +125,11 @@ class GroupDecisions:
 
     def _decide_plain(self, request: PostingRequest) -> Decided | None:
         """Accept all drafts of a call at once, if surely none of them is refused."""
-        if request.plain is None or not enter_if_surely_right(request.plain, self.books):
+        plain = request.plain
+        if plain is None or not enter_if_surely_right(plain, self.books):
             return None
-        accepted = AcceptedDrafts(request.client_no, request.actor, request.plain)
+        invoices = make_invoices(plain, self.books)
+        accepted = AcceptedDrafts(request.client_no, request.actor, plain, invoices)
         self.accepted.append(accepted)
         return Decided(request, [], accepted)
 

@@ -119,7 +119,7 @@ class GroupPosting:
     def names(self) -> Names:
         """What it is about to give that is given only once."""
         keys = {key for request in self.requests for key in request.all_keys()}
-        return (self._needs.reference_codes, self._needs.gateway_references, keys)
+        return (self._needs.reference_codes, self._needs.gateway_references, self._needs.periods, keys)
 
     async def find_named(self) -> None:
         """Read the transactions and invoices that the requests name, and what stands and falls with them."""

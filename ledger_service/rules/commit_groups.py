@@ -5,16 +5,16 @@ a client's part is known by its first and last number, and an invoice's lines ar
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby, repeat
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from ledger_service.rules.applications import Application
 from ledger_service.rules.digests import TransactionRow, group_digest, part_digest
-from ledger_service.rules.plain_drafts import OfType, PlainDrafts
+from ledger_service.rules.plain_drafts import PlainDrafts, SourceColumns
 from ledger_service.rules.postings import (
     AccountOpening,
     CreditApplication,
@@ -24,8 +24,9 @@ from ledger_service.rules.postings import (
     Posting,
 )
 from ledger_service.rules.sources import InvoiceLine, NewInvoiceLine, RefundReversal, Source
-from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from ledger_service.rules.transactions import Transaction
+
+Value = TypeVar("Value")
 
 
 @dataclass(slots=True)
@@ -96,17 +97,26 @@ class Accepted:
 
 @dataclass(slots=True)
 class AcceptedDrafts:
-    """Plain drafts that are accepted, all of them; with their numbers, once `lay_out` gave them."""
+    """Plain drafts that are accepted, all of them; with their numbers, once `lay_out` gave them.
+
+    invoices: those that they make; of each its lines follow those of the one before.
+    """
 
     client_no: int
     actor: str
     drafts: PlainDrafts
+    invoices: Sequence[NewInvoice] = ()
     event_nos: range = range(0)
     source_nos: list[int] = field(init=False)
     """One for each draft."""
 
     def __post_init__(self) -> None:
         self.source_nos = [0] * len(self.drafts)
+
+    def of_lines(self, of_invoice: Callable[[NewInvoice], Value]) -> list[Value]:
+        """What each invoice has, once for each of its lines; nothing where there are no invoices."""
+        columns = self.drafts.invoices
+        return [] if columns is None else columns.of_lines(map(of_invoice, self.invoices))
 
 
 Posted: TypeAlias = Accepted | AcceptedDrafts
@@ -182,7 +192,7 @@ def numbers_needed(accepted: Sequence[Posted]) -> dict[str, int]:
     needed = numbers_of_drafts(each.drafts for each in accepted if isinstance(each, AcceptedDrafts))
     needed.update(posting.type.source_table for posting in postings if posting.row is not None)
     needed["event_no"] += len(postings)
-    needed["invoice_no"] = len([each for each in decisions if each.invoice is not None])
+    needed["invoice_no"] += len([each for each in decisions if each.invoice is not None])
     for opening in [each.opening for each in decisions if each.opening is not None]:
         if isinstance(opening, AccountOpening):
             needed["acct_no"] += 1
@@ -197,8 +207,10 @@ def numbers_of_drafts(plain: Iterable[PlainDrafts]) -> Counter[str]:
     needed = Counter({"group_no": 1})
     for drafts in plain:
         needed["event_no"] += len(drafts)
-        for code, of_type in drafts.by_type.items():
-            needed[TRANSACTION_TYPES[code].source_table] += len(of_type.places)
+        for table, rows in drafts.sources.items():
+            needed[table] += len(rows.places)
+        if drafts.invoices is not None:
+            needed["invoice_no"] += len(drafts.invoices.line_counts)
     return needed
 
 
@@ -306,8 +318,12 @@ class _Layout:
         client_no, count = accepted.client_no, len(accepted.drafts)
         first = self._take("event_no", count)
         event_nos = accepted.event_nos = range(first, first + count)
-        for code, of_type in drafts.by_type.items():
-            self._add_sources(accepted, TRANSACTION_TYPES[code].source_table, of_type)
+        if drafts.invoices is not None:
+            for invoice, lines in zip(accepted.invoices, drafts.invoices.line_counts, strict=True):
+                self._add_invoice(invoice, first, lines)
+                first += lines
+        for table, rows in drafts.sources.items():
+            self._add_sources(accepted, table, rows)
         group.transactions += zip(
             repeat(client_no),
             event_nos,
@@ -323,9 +339,9 @@ class _Layout:
             map(_or_none, columns.reason_codes),
             map(_or_none, columns.comments),
         )
-        for account, change in drafts.balance_changes().items():
+        for account, change in drafts.balance_changes.items():
             group.balance_changes[account] = group.balance_changes.get(account, 0) + change
-        for plan_instance, change in drafts.plan_balance_changes().items():
+        for plan_instance, change in drafts.plan_balance_changes.items():
             before = group.plan_balance_changes.get(plan_instance, 0)
             group.plan_balance_changes[plan_instance] = before + change
         accounts = [(client_no, acct_no) for acct_no in columns.acct_nos]
@@ -333,18 +349,20 @@ class _Layout:
         for acct_no, day in set(zip(columns.acct_nos, columns.effective_dates, strict=True)):
             self._date(client_no, acct_no, day)
 
-    def _add_sources(self, accepted: AcceptedDrafts, table: str, drafts: OfType) -> None:
-        """The source rows of plain drafts of one type."""
-        first = self._take(table, len(drafts.places))
-        source_nos = range(first, first + len(drafts.places))
-        for place, source_no in zip(drafts.places, source_nos, strict=True):
+    def _add_sources(self, accepted: AcceptedDrafts, table: str, rows: SourceColumns) -> None:
+        """The source rows of plain drafts in one table."""
+        first = self._take(table, len(rows.places))
+        source_nos = range(first, first + len(rows.places))
+        for place, source_no in zip(rows.places, source_nos, strict=True):
             accepted.source_nos[place] = source_no
+        invoice_nos = accepted.of_lines(attrgetter("invoice_no"))
         self.group.source_rows[table] += zip(
             repeat(accepted.client_no),
             source_nos,
-            [accepted.event_nos[place] for place in drafts.places],
-            drafts.acct_nos,
-            *zip(*drafts.sources, strict=True),
+            [accepted.event_nos[place] for place in rows.places],
+            rows.acct_nos,
+            *rows.values,
+            *([invoice_nos] if invoice_nos else []),
         )
 
     def _date(self, client_no: int, acct_no: int, day: date) -> None:

@@ -9,6 +9,8 @@ read.
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice, repeat, starmap
+from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from ledger_service.rules.applications import (
@@ -24,7 +26,7 @@ from ledger_service.rules.books import AccountKey, EventKey
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
 from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import WriteOff
-from ledger_service.rules.transaction_types import CHARGE, CREDIT
+from ledger_service.rules.transaction_types import CHARGE, CREDIT, TransactionType
 
 APPLICATION: Final = "application"
 """The kind of the numbers of applications."""
@@ -212,24 +214,53 @@ def _apply_drafts(
     one_sided: Container[AccountKey],
     result: GroupApplications,
 ) -> None:
-    client_no, columns = accepted.client_no, accepted.drafts.columns
+    client_no = accepted.client_no
     keys = {acct_no: (client_no, acct_no) for acct_no, _ in accepted.drafts.sides}
     in_full = {acct_no for acct_no, key in keys.items() if key not in accounts and key in one_sided}
-    drafts = zip(
-        columns.acct_nos,
+    result.opened += [
+        (
+            client_no,
+            acct_no,
+            _QUEUES[kind.effect],
+            day,
+            event_no,
+            kind.code,
+            amount,
+            due_date,
+            invoice_no or None,
+        )
+        for acct_no, (event_no, kind, amount, day, due_date, invoice_no) in zip(
+            accepted.drafts.columns.acct_nos, _entry_columns(accepted), strict=True
+        )
+        if acct_no in in_full
+    ]
+    if len(in_full) < len(keys):
+        for acct_no, document in _documents(accepted):
+            if acct_no not in in_full:
+                accounts.setdefault(keys[acct_no], AccountItems()).post(document)
+
+
+def _entry_columns(accepted: AcceptedDrafts) -> Iterable[tuple[int, TransactionType, int, date, date, int]]:
+    """Of each draft what an `Entry` begins with."""
+    columns = accepted.drafts.columns
+    return zip(
         accepted.event_nos,
         columns.types,
         columns.amounts,
         columns.effective_dates,
+        accepted.of_lines(attrgetter("due_date")) or columns.effective_dates,
+        accepted.of_lines(attrgetter("invoice_no")) or repeat(0, len(columns.types)),
         strict=True,
     )
-    for acct_no, event_no, kind, amount, day in drafts:
-        if acct_no in in_full:
-            queue = _QUEUES[kind.effect]
-            result.opened.append((client_no, acct_no, queue, day, event_no, kind.code, amount, day, None))
-        else:
-            items = accounts.setdefault(keys[acct_no], AccountItems())
-            items.post([Entry(event_no, kind, amount, day, day)])
+
+
+def _documents(accepted: AcceptedDrafts) -> Iterable[tuple[int, list[Entry]]]:
+    """The documents that the drafts are, each with its account: invoices, or single drafts."""
+    drafts, entries = accepted.drafts, starmap(Entry, _entry_columns(accepted))
+    if drafts.invoices is None:
+        return ((acct_no, [entry]) for acct_no, entry in zip(drafts.columns.acct_nos, entries, strict=True))
+    heads = zip(drafts.invoices.acct_nos, drafts.invoices.line_counts, strict=True)
+    return ((acct_no, list(islice(entries, lines))) for acct_no, lines in heads)
 
 
 _QUEUES: Final = {CHARGE: Queue.CHARGE, CREDIT: Queue.CREDIT}

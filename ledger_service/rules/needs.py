@@ -100,11 +100,8 @@ class Needs:
 
     def add_plain(self, drafts: PlainDrafts) -> None:
         """Add what plain drafts name."""
-        client_no = drafts.client_no
-        self.accounts.update((client_no, acct_no) for acct_no, _ in drafts.sides)
-        self.plan_instances.update(
-            (client_no, plan_instance_no) for plan_instance_no, _ in drafts.plan_changes
-        )
+        self.accounts.update(drafts.balance_changes)
+        self.plan_instances.update(drafts.plan_balance_changes)
         for register, names in drafts.names.items():
             getattr(self, register).update(names)
 

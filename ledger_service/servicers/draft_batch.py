@@ -16,7 +16,8 @@ from ledger_service.rules import refusals
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts
 from ledger_service.rules.documents import Document, document_kind
 from ledger_service.rules.drafts import Draft, check_draft
-from ledger_service.rules.plain_drafts import PlainDrafts, plain_drafts
+from ledger_service.rules.plain_drafts import PlainDrafts
+from ledger_service.rules.plain_singles import plain_singles
 from ledger_service.servicers.draft_contract import draft_from_proto
 from service_kit.answer_sizes import LARGEST_ANSWER_BYTES
 from service_kit.error_status import shorten_status, to_status
@@ -168,7 +169,7 @@ async def _plain_drafts(
             drafts += [draft_from_proto(message, today) for message in messages[first : first + _TURN]]
     except DomainError:  # one of them is refused, with the rest of its document
         return None
-    return plain_drafts(client_no, drafts, roles)
+    return plain_singles(client_no, drafts, roles)
 
 
 def _places_of_documents(messages: Sequence[ledger_pb2.TransactionDraft]) -> list[list[int]]:

@@ -1,32 +1,22 @@
 """InvoiceService: creates, voids and reads invoices."""
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
-from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import grpc
 
 from ledger_service.invoice_reader import InvoiceReader
-from ledger_service.requests import FirstAnswer, Outcome, PostingRequest, fingerprint_of
+from ledger_service.requests import PostingRequest, fingerprint_of
 from ledger_service.rules import refusals, sources
-from ledger_service.rules.commit_groups import Accepted
 from ledger_service.rules.documents import Document
-from ledger_service.rules.drafts import Draft, check_invoice_lines, check_texts
-from ledger_service.rules.invoice_line_types import INVOICE_LINE_TYPES
-from ledger_service.rules.transaction_types import (
-    ANY_VOID,
-    TRANSACTION_TYPES,
-    DocumentKind,
-    TransactionType,
-)
-from ledger_service.servicers.draft_batch import status_of
-from ledger_service.servicers.draft_contract import business_date_from_proto
+from ledger_service.rules.drafts import Draft, check_texts
+from ledger_service.rules.transaction_types import ANY_VOID, DocumentKind
+from ledger_service.servicers.invoice_batch import invoices_answer, read_invoices
 from ledger_service.servicers.posting_calls import PostingCalls
 from ledger_service.store_invoices import Invoice, InvoiceFilter, InvoiceLineItem
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
-from service_kit.errors import DomainError, invalid_field
+from service_kit.errors import invalid_field
 from service_kit.paging import page_size, page_start, page_token
 from service_kit.principal import current_principal
 from tallybook.ledger.v1 import invoice_pb2, invoice_pb2_grpc, transaction_pb2
@@ -37,9 +27,6 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _DEFAULT_PAGE_SIZE: Final = 100
 _AFTER_ALL: Final = 2**63 - 1
 _MOST_LINES: Final = 20_000
-_TYPES_OF_LINES: Final[Mapping[int, TransactionType]] = MappingProxyType(
-    {code: TRANSACTION_TYPES[line.transaction_type] for code, line in INVOICE_LINE_TYPES.items()}
-)
 
 
 class InvoiceServicer(invoice_pb2_grpc.InvoiceServiceServicer):
@@ -60,8 +47,8 @@ class InvoiceServicer(invoice_pb2_grpc.InvoiceServiceServicer):
             )
         principal = current_principal()
         request_id, fingerprint = request.request_id, fingerprint_of(request)
-        batch = _read_batch(request, principal.roles, self._calls.today())
-        if not batch.documents:
+        batch = await read_invoices(request, principal.roles, self._calls.today())
+        if not batch.documents and batch.plain is None:
             return invoice_pb2.CreateInvoicesResponse.FromString(batch.answer([]))
         answer = await self._calls.post(
             PostingRequest(
@@ -72,6 +59,8 @@ class InvoiceServicer(invoice_pb2_grpc.InvoiceServiceServicer):
                 orders=batch.documents,
                 all_or_nothing=False,
                 answer=batch.answer,
+                plain=batch.plain,
+                drafts_answer=invoices_answer,
             )
         )
         return invoice_pb2.CreateInvoicesResponse.FromString(answer)
@@ -116,80 +105,6 @@ class InvoiceServicer(invoice_pb2_grpc.InvoiceServiceServicer):
             invoices=[_invoice_to_proto(invoice, ()) for invoice in shown],
             next_page_token=page_token(request, [shown[-1].invoice_no]) if len(found) > size else "",
         )
-
-
-@dataclass(slots=True)
-class _InvoiceBatch:
-    """The invoices of one call; as a DraftBatch is for drafts."""
-
-    size: int
-    documents: list[Document] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    refused: dict[int, DomainError] = field(default_factory=dict)
-
-    def answer(self, outcomes: Sequence[Outcome]) -> bytes:
-        """The answer to the call, from the outcomes of its documents."""
-        response = invoice_pb2.CreateInvoicesResponse()
-        results = [response.results.add() for _ in range(self.size)]
-        for place, refusal in self.refused.items():
-            results[place].error.CopyFrom(status_of(refusal))
-        for place, outcome in zip(self.places, outcomes, strict=True):
-            assert not isinstance(outcome, FirstAnswer), "invoices have no keys of their own"
-            if isinstance(outcome, Accepted):
-                _fill_result(results[place], outcome)
-            else:
-                results[place].error.CopyFrom(status_of(outcome))
-        return response.SerializeToString(deterministic=True)
-
-
-def _fill_result(result: invoice_pb2.InvoiceResult, accepted: Accepted) -> None:
-    invoice = accepted.decision.invoice
-    assert invoice is not None
-    result.invoice_no = invoice.invoice_no
-    add_line = result.lines.add
-    for event_no, source_no in enumerate(accepted.source_nos, accepted.first_event_no):
-        add_line(event_no=event_no, invoice_detail_no=source_no)
-
-
-def _read_batch(
-    request: invoice_pb2.CreateInvoicesRequest, roles: Container[str], today: date
-) -> _InvoiceBatch:
-    batch = _InvoiceBatch(len(request.invoices))
-    for place, message in enumerate(request.invoices):
-        try:
-            drafts = _drafts(message, today)
-            check_invoice_lines(drafts, roles)
-        except DomainError as refusal:
-            batch.refused[place] = refusal
-        else:
-            batch.documents.append(Document(request.client_no, DocumentKind.INVOICE, drafts, roles))
-            batch.places.append(place)
-    return batch
-
-
-def _drafts(message: invoice_pb2.InvoiceDraft, today: date) -> list[Draft]:
-    """One draft a line, as PostTransactions would have them."""
-    start = date_from_proto(message.billing_period_start, "billing_period_start")
-    end = date_from_proto(message.billing_period_end, "billing_period_end")
-    invoice_date = business_date_from_proto(message.invoice_date, "invoice_date", today)
-    acct_no, plan_instance_no = message.acct_no, message.plan_instance_no
-    drafts = []
-    for line in message.lines:
-        line_type, amount = line.line_type, line.amount
-        drafts.append(
-            Draft(
-                _TYPES_OF_LINES[line_type],
-                acct_no,
-                plan_instance_no,
-                amount.minor_units,
-                amount.currency_code,
-                invoice_date,
-                "",
-                "",
-                sources.NewInvoiceLine(line_type, line.description, start, end),
-            )
-        )
-    return drafts
 
 
 def _invoice_to_proto(invoice: Invoice, lines: Sequence[InvoiceLineItem]) -> invoice_pb2.Invoice:

@@ -17,7 +17,8 @@ from ledger_service.rules.documents import Document, document_kind
 from ledger_service.rules.drafts import Draft, check_draft
 from ledger_service.rules.group_applications import apply_group, items_needed
 from ledger_service.rules.needs import Needs
-from ledger_service.rules.plain_drafts import PlainDrafts, plain_drafts
+from ledger_service.rules.plain_drafts import PlainDrafts
+from ledger_service.rules.plain_singles import plain_singles
 from ledger_service.rules.sources import Source
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from service_kit.errors import DomainError
@@ -115,7 +116,7 @@ def posted(request: PostingRequest) -> tuple[Decided, Books, CommitGroup | None,
 
 @given(st.lists(drafts(), min_size=1, max_size=6))
 def test_what_is_accepted_at_once_comes_to_the_same_as_one_by_one(given_drafts: list[Draft]) -> None:
-    plain = plain_drafts(CLIENT, given_drafts, ROLES)
+    plain = plain_singles(CLIENT, given_drafts, ROLES)
     documents = documents_of(given_drafts)
     if plain is None:
         return
@@ -145,7 +146,7 @@ def test_what_is_accepted_at_once_comes_to_the_same_as_one_by_one(given_drafts: 
 
 @given(st.lists(drafts(), min_size=1, max_size=6))
 def test_plain_drafts_need_what_their_documents_need(given_drafts: list[Draft]) -> None:
-    plain = plain_drafts(CLIENT, given_drafts, ROLES)
+    plain = plain_singles(CLIENT, given_drafts, ROLES)
     if plain is None:
         return
     at_once, one_by_one = Needs(), Needs()
@@ -169,7 +170,7 @@ def test_many_right_drafts_are_accepted_at_once() -> None:
         )
         for number in range(100)
     ]
-    decided, _, group, _ = posted(call([], plain_drafts(CLIENT, checks, ROLES)))
+    decided, _, group, _ = posted(call([], plain_singles(CLIENT, checks, ROLES)))
     assert decided.drafts is not None
     assert group is not None
     assert len(group.transactions) == 100

@@ -1,0 +1,192 @@
+"""CreateInvoices: the invoices of one call as documents, and the results of the documents as those of the
+invoices.
+"""
+
+import asyncio
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import chain, islice
+from operator import attrgetter
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from ledger_service.requests import FirstAnswer, Outcome
+from ledger_service.rules import sources
+from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts
+from ledger_service.rules.documents import Document
+from ledger_service.rules.drafts import Draft, check_invoice_lines
+from ledger_service.rules.plain_drafts import InvoiceColumns, PlainDrafts
+from ledger_service.rules.plain_invoices import TYPES_OF_LINES, LineColumns, plain_invoices
+from ledger_service.rules.transaction_types import DocumentKind
+from ledger_service.servicers.draft_batch import status_of
+from ledger_service.servicers.draft_contract import business_date_from_proto
+from service_kit.dates import date_from_proto
+from service_kit.errors import DomainError
+from tallybook.ledger.v1 import invoice_pb2
+
+# So many invoices are read in one go: a few milliseconds.
+_TURN: Final = 500
+
+
+@dataclass(slots=True)
+class InvoiceBatch:
+    """The invoices of one call; as a DraftBatch is for drafts."""
+
+    size: int
+    documents: list[Document] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    refused: dict[int, DomainError] = field(default_factory=dict)
+    plain: PlainDrafts | None = None
+
+    def answer(self, outcomes: Sequence[Outcome]) -> bytes:
+        """The answer to the call, from the outcomes of its documents."""
+        response = invoice_pb2.CreateInvoicesResponse()
+        results = [response.results.add() for _ in range(self.size)]
+        for place, refusal in self.refused.items():
+            results[place].error.CopyFrom(status_of(refusal))
+        places = self.places if self.plain is None else range(self.size)
+        for place, outcome in zip(places, outcomes, strict=True):
+            assert not isinstance(outcome, FirstAnswer), "invoices have no keys of their own"
+            if isinstance(outcome, Accepted):
+                invoice = outcome.decision.invoice
+                assert invoice is not None
+                numbers = zip(_event_nos(outcome), outcome.source_nos, strict=True)
+                _fill_result(results[place], invoice.invoice_no, numbers)
+            else:
+                results[place].error.CopyFrom(status_of(outcome))
+        return response.SerializeToString(deterministic=True)
+
+
+def invoices_answer(accepted: AcceptedDrafts) -> bytes:
+    """The answer to a call whose invoices are accepted at once."""
+    assert accepted.drafts.invoices is not None
+    response = invoice_pb2.CreateInvoicesResponse()
+    numbers = zip(accepted.event_nos, accepted.source_nos, strict=True)
+    for invoice, lines in zip(accepted.invoices, accepted.drafts.invoices.line_counts, strict=True):
+        _fill_result(response.results.add(), invoice.invoice_no, islice(numbers, lines))
+    return response.SerializeToString(deterministic=True)
+
+
+def _event_nos(accepted: Accepted) -> Iterable[int]:
+    first = accepted.first_event_no
+    return range(first, first + len(accepted.source_nos))
+
+
+def _fill_result(
+    result: invoice_pb2.InvoiceResult, invoice_no: int, numbers: Iterable[tuple[int, int]]
+) -> None:
+    """numbers: event_no and invoice_detail_no of each line."""
+    result.invoice_no = invoice_no
+    add_line = result.lines.add
+    for event_no, invoice_detail_no in numbers:
+        add_line(event_no=event_no, invoice_detail_no=invoice_detail_no)
+
+
+async def read_invoices(
+    request: invoice_pb2.CreateInvoicesRequest, roles: Container[str], today: date
+) -> InvoiceBatch:
+    """The invoices of a call.
+
+    Between parts of a large call others have their turn: small calls, and groups that are being written.
+    """
+    messages = list(request.invoices)
+    batch = InvoiceBatch(
+        len(messages), plain=await _plain_invoices(request.client_no, messages, roles, today)
+    )
+    if batch.plain is not None:
+        return batch
+    for place, message in enumerate(messages):
+        if place and place % _TURN == 0:
+            await asyncio.sleep(0)
+        try:
+            drafts = _drafts(message, today)
+            check_invoice_lines(drafts, roles)
+        except DomainError as refusal:
+            batch.refused[place] = refusal
+        else:
+            batch.documents.append(Document(request.client_no, DocumentKind.INVOICE, drafts, roles))
+            batch.places.append(place)
+    return batch
+
+
+async def _plain_invoices(
+    client_no: int, messages: Sequence[invoice_pb2.InvoiceDraft], roles: Container[str], today: date
+) -> PlainDrafts | None:
+    """The invoices of the call, if surely nothing is wrong with any."""
+    invoices, lines = [], []
+    try:
+        for first in range(0, len(messages), _TURN):
+            if first:
+                await asyncio.sleep(0)
+            part = messages[first : first + _TURN]
+            invoices.append(_invoice_columns(part))
+            lines.append(_line_columns(part))
+    except ValueError:  # one of the days is none
+        return None
+    return plain_invoices(
+        client_no,
+        InvoiceColumns._make(_joined(invoices)),
+        LineColumns._make(_joined(lines)),
+        roles,
+        today,
+    )
+
+
+def _invoice_columns(messages: Sequence[invoice_pb2.InvoiceDraft]) -> InvoiceColumns:
+    return InvoiceColumns(
+        _column("acct_no", messages),
+        _column("plan_instance_no", messages),
+        _days("billing_period_start", messages),
+        _days("billing_period_end", messages),
+        _days("invoice_date", messages),
+        list(map(len, _column("lines", messages))),
+    )
+
+
+def _line_columns(messages: Sequence[invoice_pb2.InvoiceDraft]) -> LineColumns:
+    lines = list(chain.from_iterable(_column("lines", messages)))
+    amounts = _column("amount", lines)
+    return LineColumns(
+        _column("line_type", lines),
+        _column("description", lines),
+        _column("minor_units", amounts),
+        _column("currency_code", amounts),
+    )
+
+
+def _column(name: str, messages: Iterable[Message]) -> list[Any]:
+    return list(map(attrgetter(name), messages))
+
+
+def _days(name: str, messages: Iterable[Message]) -> list[date]:
+    """ValueError where one is no day of the calendar."""
+    days = _column(name, messages)
+    return list(map(date, _column("year", days), _column("month", days), _column("day", days)))
+
+
+def _joined(parts: Sequence[Sequence[Sequence[Any]]]) -> list[list[Any]]:
+    """The columns of all parts, one after the other."""
+    return [list(chain.from_iterable(columns)) for columns in zip(*parts, strict=True)]
+
+
+def _drafts(message: invoice_pb2.InvoiceDraft, today: date) -> list[Draft]:
+    """One draft a line, as PostTransactions would have them."""
+    start = date_from_proto(message.billing_period_start, "billing_period_start")
+    end = date_from_proto(message.billing_period_end, "billing_period_end")
+    invoice_date = business_date_from_proto(message.invoice_date, "invoice_date", today)
+    return [
+        Draft(
+            TYPES_OF_LINES[line.line_type],
+            message.acct_no,
+            message.plan_instance_no,
+            line.amount.minor_units,
+            line.amount.currency_code,
+            invoice_date,
+            "",
+            "",
+            sources.NewInvoiceLine(line.line_type, line.description, start, end),
+        )
+        for line in message.lines
+    ]
