@@ -4,6 +4,7 @@ is as if they had been posted one after the other.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
 from typing import Any
 
 import asyncpg
@@ -11,13 +12,23 @@ import pytest
 
 from ledger_service.account_turns import Turn
 from ledger_service.group_posting import GroupPosting
-from tallybook.ledger.v1 import ledger_pb2
-from tests.integration.ledger.caller import Ledger, check, credit, external_charge, key, payment
+from tallybook.ledger.v1 import invoice_pb2, ledger_pb2
+from tests.integration.ledger.caller import (
+    Ledger,
+    check,
+    credit,
+    external_charge,
+    invoice_draft,
+    key,
+    payment,
+    refusal_of,
+)
 from tests.integration.ledger.conftest import Serve
 from tests.support.databases import FreshDatabase
 
 MANY = 80
 """More drafts than a group without locks may have."""
+RECURRING, COUPON = 1, 4
 
 
 class Writer:
@@ -234,4 +245,71 @@ async def test_two_servers_post_on_the_same_accounts_and_lose_nothing(
     await asyncio.gather(*calls, *small)
     assert sum([await ledger.balance(acct) for acct in accounts]) == (8 - 4) * MANY * 10 - 20
     assert all([await in_the_order_of_commits(sql, acct) for acct in accounts])
+    assert await ledger.findings() == []
+
+
+def invoices(accounts: list[int], lines: list[tuple[int, int]]) -> list[invoice_pb2.InvoiceDraft]:
+    """Each for another billing period."""
+    days = [date(2020, 1, 1) + timedelta(days) for days in range(MANY)]
+    return [
+        invoice_draft(accounts[place % len(accounts)], *lines, period=(start, start))
+        for place, start in enumerate(days)
+    ]
+
+
+async def test_two_calls_of_invoices_are_written_beside_each_other(
+    ledger: Ledger, writer: Writer, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    accounts, others = [await ledger.account() for _ in range(3)], [await ledger.account()]
+    await ledger.post(*checks(accounts, 5))
+    second: list[asyncio.Task[Any]] = []
+
+    async def send_the_second() -> None:
+        drafts = [*invoices(others, [(RECURRING, 7)]), *invoices([accounts[0]], [(RECURRING, 7)])[1::3]]
+        second.append(asyncio.create_task(ledger.create_invoices(*drafts)))
+        await writer.waits.wait()
+
+    writer.interrupt_by(send_the_second)
+    first = await ledger.create_invoices(*invoices(accounts, [(RECURRING, 10), (COUPON, 3)]))
+    answer = await second[0]
+    assert writer.ways == ["post_ahead", "post_ahead"]
+    numbers = [each.invoice_no for each in (*first.results, *answer.results)]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert sum([await ledger.balance(acct) for acct in accounts]) == MANY * (10 - 3 - 5) + 27 * 7
+    assert all([await in_the_order_of_commits(sql, acct) for acct in accounts])
+    # Each coupon pays its own invoice, and the checks are used up by the first charges.
+    assert await sql.fetchval("SELECT sum(amount) FROM application") == MANY * (3 + 5)
+    assert await ledger.findings() == []
+
+
+async def test_a_period_is_billed_once_in_two_calls_at_the_same_time(ledger: Ledger, writer: Writer) -> None:
+    accounts = [await ledger.account() for _ in range(3)]
+    drafts = invoices(accounts, [(RECURRING, 10)])
+    one, two = await asyncio.gather(ledger.create_invoices(*drafts), ledger.create_invoices(*drafts))
+    made, refused = (one, two) if one.results[0].invoice_no else (two, one)
+    assert [refusal_of(each.error).metadata["invoice_no"] for each in refused.results] == [
+        str(each.invoice_no) for each in made.results
+    ]
+    assert sum([await ledger.balance(acct) for acct in accounts]) == MANY * 10
+
+
+async def test_a_period_that_another_server_bills_at_the_same_time_is_billed_once(
+    ledger: Ledger, other: Ledger, writer: Writer
+) -> None:
+    acct = await ledger.account()
+    drafts = invoices([acct], [(RECURRING, 10)])
+    others: list[asyncio.Task[Any]] = []
+
+    async def bill_one_of_them() -> None:
+        # It waits in the database, for this group to end.
+        others.append(asyncio.create_task(other.create_invoices(drafts[7])))
+        await asyncio.sleep(0.3)
+
+    writer.interrupt_by(bill_one_of_them)
+    response = await ledger.create_invoices(*drafts)
+    answer = await others[0]
+    assert writer.ways[0] == "post_ahead"
+    refused = [each for each in (*response.results, *answer.results) if each.HasField("error")]
+    assert [refusal_of(each.error).reason for each in refused] == ["INVOICE_EXISTS"]
+    assert await ledger.balance(acct) == MANY * 10
     assert await ledger.findings() == []
