@@ -84,43 +84,42 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Queue:
-    """What waits, in order. Bounded by `size` drafts."""
+    """What waits, in order, bounded by `size` drafts; and the lanes that wait for something to do."""
 
     size: int
+    drafts: int = 0
+    """How many wait."""
     _waiting: deque[_Waiting] = field(default_factory=deque)
-    _drafts: int = 0
+    _idle_lanes: "list[asyncio.Future[None]]" = field(default_factory=list)
     _lanes_at_work: int = 0
-    _worth_a_lane: asyncio.Event = field(default_factory=asyncio.Event)
     _patience: asyncio.TimerHandle | None = None
+    _is_out_of_patience: bool = False
 
     def put(self, waiting: _Waiting) -> None:
         """Add a request; OVERLOADED when too much waits. A request alone is taken whatever its size."""
-        if self._drafts and self._drafts + waiting.weight > self.size:
-            raise refusals.overloaded(self._drafts, _OVERLOADED_RETRY)
+        if self.drafts and self.drafts + waiting.weight > self.size:
+            raise refusals.overloaded(self.drafts, _OVERLOADED_RETRY)
         self._waiting.append(waiting)
-        self._count(waiting.weight)
+        self.drafts += waiting.weight
         self._call_a_lane()
 
     async def take(self, group_size: int) -> list[_Waiting]:
-        """Wait for something, and take what waits, up to `group_size` drafts."""
-        taken: list[_Waiting] = []
-        while not taken:
-            await self._worth_a_lane.wait()
+        """Wait to be called, and take what waits, up to `group_size` drafts."""
+        while True:
+            await self._be_called()
+            taken: list[_Waiting] = []
             drafts = 0
             while self._waiting and drafts < group_size:
                 waiting = self._waiting.popleft()
-                self._count(-waiting.weight)
+                self.drafts -= waiting.weight
                 # Who gave up (deadline, cancelled call) gets nothing posted any more.
                 if not waiting.answer.done():
                     taken.append(waiting)
                     drafts += waiting.weight
-            self._worth_a_lane.clear()
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        self._lanes_at_work += 1
-        self._call_a_lane()
-        return taken
+            if taken:
+                self._call_a_lane()
+                return taken
+            self._lanes_at_work -= 1
 
     def done(self) -> None:
         """Say that what was taken is posted."""
@@ -132,21 +131,38 @@ class _Queue:
         """Whether only one lane is at work."""
         return self._lanes_at_work == 1
 
+    async def _be_called(self) -> None:
+        call = asyncio.get_running_loop().create_future()
+        self._idle_lanes.append(call)
+        self._call_a_lane()
+        await call
+
     def _call_a_lane(self) -> None:
         """A few requests wait for the group before, and share the next: to post them beside it would cost all
         a second commit, and gain nobody time. Unless that group itself has to wait for somebody.
         """
         if not self._waiting:
             return
-        if self._lanes_at_work == 0 or self._drafts >= _WORTH_ANOTHER_LANE:
-            self._worth_a_lane.set()
+        if self._lanes_at_work == 0 or self.drafts >= _WORTH_ANOTHER_LANE or self._is_out_of_patience:
+            if self._idle_lanes:
+                self._call_last_idle_lane()
         elif self._patience is None:
-            loop = asyncio.get_running_loop()
-            self._patience = loop.call_later(_PATIENCE_SECONDS, self._worth_a_lane.set)
+            self._patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._lose_patience)
 
-    def _count(self, drafts: int) -> None:
-        self._drafts += drafts
-        _WAITING_DRAFTS.set(self._drafts)
+    def _call_last_idle_lane(self) -> None:
+        """The last lane to become idle: in the caches of the processor, its connection is the warmest."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._is_out_of_patience = False
+        self._lanes_at_work += 1
+        call = self._idle_lanes.pop()
+        if not call.done():
+            call.set_result(None)
+
+    def _lose_patience(self) -> None:
+        self._is_out_of_patience = True
+        self._call_a_lane()
 
 
 class _LaneConnection:
@@ -185,6 +201,7 @@ class Poster:
         self._settings = settings
         self._group_size = settings.posting_group_size
         self._queue = _Queue(settings.posting_queue_size)
+        _WAITING_DRAFTS.set_function(lambda: self._queue.drafts)
         self._clock = clock
         self._wake_relay = wake_relay
         self._turns = AccountTurns()
