@@ -92,7 +92,8 @@ _LAST_GROUP: Final = "SELECT max(group_no) FROM commit_group"
 
 _BALANCES: Final = """
     UPDATE account_balance AS balance
-       SET last_event_no = last.event_no, last_effective_date = last.effective_date
+       SET last_event_no = last.event_no, last_effective_date = last.effective_date,
+           waiting_after = last.event_no
       FROM (SELECT acct_no, max(event_no) AS event_no, max(effective_date) AS effective_date
               FROM acct_transaction
              WHERE client_no = $1

@@ -4,30 +4,32 @@ Then it is asked for with all else, before anything is decided. What is refused 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ledger_service.requests import PostingRequest
-from ledger_service.rules.applications import BY_CHARGE_DATE, Queue
+from ledger_service.rules.applications import BY_CHARGE_DATE
 from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
-from ledger_service.rules.group_applications import APPLICATION, WAITING_FOR, ItemsNeeded
+from ledger_service.rules.group_applications import APPLICATION, WAITING_FOR, FrontKey
 from ledger_service.rules.sources import WriteOff
 from ledger_service.rules.transaction_types import DocumentKind
 
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """Numbers of which kinds, and which open items; nothing where it does not follow."""
+    """Numbers of which kinds, and how much from the front of what waits, if that is on the side that is asked
+    for; nothing where it does not follow.
+    """
 
     kinds: frozenset[str] = frozenset()
-    items: ItemsNeeded = field(default_factory=ItemsNeeded)
+    fronts: Mapping[FrontKey, int] = field(default_factory=dict)
 
 
 def foresee(requests: Iterable[PostingRequest]) -> Foresight:
     """What these requests need at most, if all they post are transactions that name no other."""
-    kinds, fronts = {"group_no", "event_no", APPLICATION}, Counter[tuple[int, int, Queue]]()
+    kinds, fronts = {"group_no", "event_no", APPLICATION}, Counter[FrontKey]()
     for request in requests:
         if request.plain is not None:
             if request.plain.invoices is not None:
@@ -41,7 +43,7 @@ def foresee(requests: Iterable[PostingRequest]) -> Foresight:
                 return Foresight()
             kinds.add(draft.type.source_table)
             fronts[order.client_no, draft.acct_no, WAITING_FOR[draft.type.effect]] += draft.amount
-    return Foresight(frozenset(kinds), ItemsNeeded(dict(fronts)))
+    return Foresight(frozenset(kinds), fronts)
 
 
 def _alone(order: Order) -> Draft | None:

@@ -33,6 +33,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -43,7 +44,7 @@ from ledger_service.audit_events import events_of
 from ledger_service.foresight import foresee
 from ledger_service.group_decisions import Decided, GroupDecisions, Refusal
 from ledger_service.requests import FirstAnswer, PostingRequest, RequestKey
-from ledger_service.rules.applications import AccountItems
+from ledger_service.rules.applications import AccountItems, Waiting
 from ledger_service.rules.books import AccountKey, Books
 from ledger_service.rules.commit_groups import (
     CommitGroup,
@@ -54,6 +55,7 @@ from ledger_service.rules.commit_groups import (
 )
 from ledger_service.rules.group_applications import (
     APPLICATION,
+    FrontKey,
     GroupApplications,
     ItemsNeeded,
     apply_group,
@@ -97,7 +99,7 @@ class GroupPosting:
     _known: dict[RequestKey, FirstAnswer] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
     _items: store_applications.ItemsByAccount = field(
-        default_factory=lambda: store_applications.ItemsByAccount(AccountItems)
+        default_factory=lambda: store_applications.ItemsByAccount(partial(AccountItems, is_whole=False))
     )
 
     @property
@@ -133,16 +135,15 @@ class GroupPosting:
         async with self.connection.transaction():
             await store_books.lock_accounts(self.connection, self._needs, self._books)
             await ask(self.connection, self._questions())
-            before = dict(self._books.balances)
             decisions, results = self._decide()
             accepted = decisions.accepted
             if accepted:
                 numbers = store_groups.reserved_numbers(numbers_needed(accepted), self._numbers)
-                needed = items_needed(accepted, before)
-                await self._ask_to_write(numbers, needed)
+                needed = items_needed(accepted, self._books.waiting)
+                await self._ask_to_write([numbers, *self._fronts(needed.fronts)], needed)
                 group, applied = self._lay_out(accepted, needed)
                 await self._number(applied)
-                await self._write(decisions, group, _rows(group, applied))
+                await self._write(decisions, group, applied)
                 self.posted = group
         return results
 
@@ -165,11 +166,11 @@ class GroupPosting:
                 answers = _answers(decisions, group)
             await turn.comes()
             needed = items_needed(accepted, await self._hold_as_foreseen(turn, seen))
-            await ask(self.connection, store_applications.open_items(needed, self._items))
-            applied = apply_group(accepted, self._items, needed.one_sided)
+            await self._ask_to_write(self._fronts(needed.fronts), needed)
+            applied = apply_group(accepted, needed, self._items)
             await self._number(applied)
             rows = store_applications.applied_changes(applied, now)
-            await write(self.connection, [*rows, *store_groups.settled(group, None), *answers])
+            await write(self.connection, [*rows, *store_groups.settled(group, applied, None), *answers])
             self.posted = group
         return results
 
@@ -184,21 +185,22 @@ class GroupPosting:
         turn.numbers = range(first, first + count["event_no"])
         return dict(self._books.last_events)
 
-    async def _hold_as_foreseen(self, turn: Turn, seen: Mapping[AccountKey, int]) -> Mapping[AccountKey, int]:
-        """Lock the accounts, and see that the decisions still hold. Returns the balances."""
+    async def _hold_as_foreseen(
+        self, turn: Turn, seen: Mapping[AccountKey, int]
+    ) -> Mapping[AccountKey, Waiting]:
+        """Lock the accounts, and see that the decisions still hold. Returns what waits on them."""
         held = Books(accounts=self._books.accounts, plan_instances=self._books.plan_instances)
         await store_books.lock_accounts(self.connection, self._needs, held)
         await ask(
             self.connection, store_books.changing(Needs(plan_instances=self._needs.plan_instances), held)
         )
-        before = dict(held.balances)
         as_foreseen = all(
             last < turn.numbers.start and (last == seen.get(account) or turn.follows(last))
             for account, last in held.last_events.items()
         ) and all(enter_if_surely_right(each.plain, held) for each in self.requests if each.plain is not None)
         if not as_foreseen:
             raise asyncpg.SerializationError("others have posted on the accounts meanwhile")
-        return before
+        return held.waiting
 
     async def post_without_locks(self) -> Sequence[Result]:
         """Post it unless somebody is faster, or the day is about to end: SerializationError then."""
@@ -210,23 +212,24 @@ class GroupPosting:
         ]
         if foresight.kinds:
             questions.append(store_groups.next_numbers(foresight.kinds, self._numbers))
-            questions += store_applications.open_items(foresight.items, self._items)
+            questions += self._fronts(foresight.fronts)
         await ask_together(self.connection, questions)
-        before = dict(self._books.balances)
         decisions, results = self._decide()
         accepted = decisions.accepted
         if accepted:
-            counts, needed = numbers_needed(accepted), items_needed(accepted, before)
+            counts, needed = numbers_needed(accepted), items_needed(accepted, self._books.waiting)
+            unforeseen = []
             if not foresight.kinds:
-                numbers = store_groups.next_numbers([*counts, APPLICATION], self._numbers)
-                await self._ask_to_write(numbers, needed)
+                unforeseen.append(store_groups.next_numbers([*counts, APPLICATION], self._numbers))
+                unforeseen += self._fronts(needed.fronts)
+            await self._ask_to_write(unforeseen, needed)
             group, applied = self._lay_out(accepted, needed)
             if _ends_its_day(group.created_at):
                 raise asyncpg.SerializationError("the day might end before this is being written")
             if applied.applications:
                 counts[APPLICATION] = len(applied.applications)
                 applied.number(self._numbers[APPLICATION])
-            steps = [*_rows(group, applied), *_conclusion(decisions, group, versions)]
+            steps = [*_rows(group, applied), *_conclusion(decisions, group, applied, versions)]
             await write_together(self.connection, steps, [store_groups.taken(counts, self._numbers)])
             self.posted = group
         return results
@@ -240,9 +243,12 @@ class GroupPosting:
         decisions = GroupDecisions(self._books, self._known)
         return decisions, [decisions.decide(request) for request in self.requests]
 
-    async def _ask_to_write(self, numbers: Question, needed: ItemsNeeded) -> None:
-        """Ask what only follows from the decisions."""
-        await ask(self.connection, [numbers, *store_applications.open_items(needed, self._items)])
+    def _fronts(self, wanted: Mapping[FrontKey, int]) -> list[Question]:
+        return store_applications.fronts(wanted, self._items)
+
+    async def _ask_to_write(self, questions: Sequence[Question], needed: ItemsNeeded) -> None:
+        """Ask these, and what else only follows from the decisions."""
+        await ask(self.connection, [*questions, *store_applications.tails_and_wholes(needed, self._items)])
         await store_applications.read_undone(self.connection, needed, self._items)
 
     def _lay_out(
@@ -251,7 +257,7 @@ class GroupPosting:
         """Number what is accepted, and apply it (rule 8). Nothing is refused for that."""
         # After the accounts were read: so of one account, later numbers have later times.
         group = lay_out(accepted, self._numbers, self.clock.now())
-        return group, apply_group(accepted, self._items, needed.one_sided)
+        return group, apply_group(accepted, needed, self._items)
 
     async def _number(self, applied: GroupApplications) -> None:
         if applied.applications:
@@ -259,14 +265,15 @@ class GroupPosting:
             reserved = await store_groups.reserve_numbers(self.connection, count)
             applied.number(reserved[APPLICATION])
 
-    async def _write(self, decisions: GroupDecisions, group: CommitGroup, rows: list[Step]) -> None:
+    async def _write(self, decisions: GroupDecisions, group: CommitGroup, applied: GroupApplications) -> None:
+        rows = _rows(group, applied)
         if are_many(rows):
             # The answers are made while the database takes the rows.
             async with _meanwhile(write(self.connection, rows)):
-                rest = _conclusion(decisions, group, None)
+                rest = _conclusion(decisions, group, applied, None)
             await write(self.connection, rest)
         else:
-            await write(self.connection, [*rows, *_conclusion(decisions, group, None)])
+            await write(self.connection, [*rows, *_conclusion(decisions, group, applied, None)])
 
 
 def _ends_its_day(recorded_at: datetime) -> bool:
@@ -279,10 +286,13 @@ def _rows(group: CommitGroup, applied: GroupApplications) -> list[Step]:
 
 
 def _conclusion(
-    decisions: GroupDecisions, group: CommitGroup, versions: store_books.Versions | None
+    decisions: GroupDecisions,
+    group: CommitGroup,
+    applied: GroupApplications,
+    versions: store_books.Versions | None,
 ) -> list[Step]:
     """All that is written besides the rows."""
-    return [*store_groups.settled(group, versions), *_answers(decisions, group)]
+    return [*store_groups.settled(group, applied, versions), *_answers(decisions, group)]
 
 
 def _answers(decisions: GroupDecisions, group: CommitGroup) -> list[Step]:

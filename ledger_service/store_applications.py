@@ -1,9 +1,10 @@
 """Reads and writes which credit paid which charge, and what is open."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import asyncpg
@@ -11,7 +12,7 @@ import asyncpg
 from ledger_service import tables
 from ledger_service.rules.applications import AccountItems, Application, Item, Method, Queue
 from ledger_service.rules.books import AccountKey
-from ledger_service.rules.group_applications import GroupApplications, ItemChange, ItemsNeeded
+from ledger_service.rules.group_applications import FrontKey, GroupApplications, ItemChange, ItemsNeeded
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from ledger_service.store_round_trips import Append, Change, Found, Question, Step
 from service_kit.database import RawConnection
@@ -20,50 +21,91 @@ ItemsByAccount: TypeAlias = defaultdict[AccountKey, AccountItems]
 
 # --------------------------------------------------------------------- for a group, under its accounts' locks
 
-_ITEM_COLUMNS: Final = """
-    item.client_no, item.acct_no, item.queue, item.event_no, item.transaction_type, item.open_amount,
-    item.effective_date, item.due_date, item.invoice_no
-"""
+_CHARGES: Final = ", ".join(str(kind.code) for kind in TRANSACTION_TYPES.values() if kind.is_charge)
 
-# From the front of each queue as many items as have the amount that is wanted: one step along the key of the
-# table for each, however many are open.
+# From the front of what waits as many items as have the amount that is wanted, however many are open: one
+# step for each, along the key of item_balance and then, when no row is left, along what waits in its turn
+# behind the mark of the account. Where the other side waits nothing is found. It ends with the last that
+# waits, since all have together what the account says: so it never looks through what was posted after that.
 _FRONTS: Final = f"""
     WITH RECURSIVE front AS (
-        SELECT item.*, wanted.amount AS wanted
+        SELECT client_no, acct_no, wanted.queue, balance.waiting_after,
+               least(wanted.amount, abs(balance.balance + balance.held)) AS missing,
+               0::bigint AS event_no, 0::smallint AS transaction_type, 0::bigint AS open_amount,
+               '-infinity'::date AS effective_date, true AS has_row
           FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::numeric[])
                AS wanted (client_no, acct_no, queue, amount)
-         CROSS JOIN LATERAL (
-               SELECT *
-                 FROM open_item AS first
-                WHERE first.client_no = wanted.client_no
-                  AND first.acct_no = wanted.acct_no
-                  AND first.queue = wanted.queue
-                ORDER BY first.effective_date, first.event_no
-                LIMIT 1
-               ) AS item
+          JOIN account_balance AS balance USING (client_no, acct_no)
+         WHERE sign(balance.balance + balance.held) = CASE wanted.queue WHEN {Queue.CHARGE} THEN 1 ELSE -1 END
          UNION ALL
-        SELECT item.*, front.wanted - front.open_amount
+        SELECT front.client_no, front.acct_no, front.queue, front.waiting_after,
+               front.missing - front.open_amount, next.*
           FROM front
          CROSS JOIN LATERAL (
-               SELECT *
-                 FROM open_item AS next
-                WHERE next.client_no = front.client_no
-                  AND next.acct_no = front.acct_no
-                  AND next.queue = front.queue
-                  AND (next.effective_date, next.event_no) > (front.effective_date, front.event_no)
-                ORDER BY next.effective_date, next.event_no
+               (SELECT own.event_no, own.transaction_type, own.open_amount, own.effective_date, true
+                  FROM item_balance AS own
+                 WHERE own.client_no = front.client_no
+                   AND own.acct_no = front.acct_no
+                   AND own.queue = front.queue
+                   AND (own.effective_date, own.event_no) > (front.effective_date, front.event_no)
+                   AND front.has_row
+                 ORDER BY own.effective_date, own.event_no
+                 LIMIT 1)
+                UNION ALL
+               (SELECT t.event_no, t.transaction_type, t.amount, t.effective_date, false
+                  FROM acct_transaction AS t
+                 WHERE t.client_no = front.client_no
+                   AND t.acct_no = front.acct_no
+                   AND t.event_no > CASE WHEN front.has_row THEN front.waiting_after ELSE front.event_no END
+                   AND (t.transaction_type IN ({_CHARGES})) = (front.queue = {Queue.CHARGE})
+                 ORDER BY t.event_no
+                 LIMIT 1)
                 LIMIT 1
-               ) AS item
-         WHERE front.wanted > front.open_amount
+               ) AS next
+         WHERE front.missing > front.open_amount
     )
-    SELECT {_ITEM_COLUMNS}
-      FROM front AS item
-"""  # noqa: S608  # our own columns
+    SELECT client_no, acct_no, event_no, transaction_type, open_amount, effective_date, has_row
+      FROM front
+     WHERE event_no > 0
+"""  # noqa: S608  # our own numbers
 
-_WHOLE: Final = f"""
-    SELECT {_ITEM_COLUMNS}
+# All that waits in its turn.
+_TAILS: Final = """
+    SELECT client_no, acct_no, item.event_no, item.transaction_type, item.open_amount, item.effective_date,
+           item.has_row
       FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
       JOIN open_item AS item USING (client_no, acct_no)
+     WHERE NOT item.has_row
+"""
+
+# Who names what it pays, or pays what is due first, asks for these as well.
+_DETAILS: Final = """
+      LEFT JOIN gl_detail AS detail
+        ON detail.client_no = t.client_no
+       AND detail.invoice_detail_no = CASE WHEN t.transaction_type IN (21, 22) THEN t.source_no END
+      LEFT JOIN invoice
+        ON invoice.client_no = t.client_no AND invoice.invoice_no = detail.invoice_no
+      LEFT JOIN LATERAL (
+           SELECT newest.due_date
+             FROM invoice_due_date AS newest
+            WHERE newest.client_no = t.client_no AND newest.invoice_no = detail.invoice_no
+            ORDER BY newest.event_no DESC
+            LIMIT 1
+           ) AS re_aged ON true
+"""
+_DUE_DATE: Final = "coalesce(re_aged.due_date, invoice.due_date, t.effective_date)"
+
+_ITEM_COLUMNS: Final = f"""
+    item.queue, item.event_no, item.transaction_type, item.open_amount, item.effective_date,
+    {_DUE_DATE} AS due_date, detail.invoice_no, item.has_row
+"""
+
+_WHOLE: Final = f"""
+    SELECT item.client_no, item.acct_no, {_ITEM_COLUMNS}
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
+      JOIN open_item AS item USING (client_no, acct_no)
+      JOIN acct_transaction AS t USING (client_no, event_no)
+    {_DETAILS}
 """  # noqa: S608  # our own columns
 
 # What the transactions paid, or were paid by, less what of it was taken back.
@@ -93,41 +135,27 @@ _STANDING: Final = """
 """
 
 # Transactions as the items that they would be if anything of them were open.
-_CLOSED: Final = """
-    SELECT t.client_no, t.acct_no, t.event_no, t.transaction_type, t.effective_date,
-           coalesce(re_aged.due_date, invoice.due_date, t.effective_date) AS due_date, detail.invoice_no,
-           instruction.method
+_CLOSED: Final = f"""
+    SELECT t.client_no, t.acct_no, t.event_no, t.transaction_type, t.effective_date, {_DUE_DATE} AS due_date,
+           detail.invoice_no, instruction.method
       FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, event_no)
       JOIN acct_transaction AS t USING (client_no, event_no)
-      LEFT JOIN gl_detail AS detail
-        ON detail.client_no = t.client_no
-       AND detail.invoice_detail_no = CASE WHEN t.transaction_type IN (21, 22) THEN t.source_no END
-      LEFT JOIN invoice
-        ON invoice.client_no = t.client_no AND invoice.invoice_no = detail.invoice_no
-      LEFT JOIN LATERAL (
-           SELECT newest.due_date
-             FROM invoice_due_date AS newest
-            WHERE newest.client_no = t.client_no AND newest.invoice_no = detail.invoice_no
-            ORDER BY newest.event_no DESC
-            LIMIT 1
-           ) AS re_aged ON true
+    {_DETAILS}
       LEFT JOIN application_instruction AS instruction
         ON instruction.client_no = t.client_no AND instruction.event_no = t.event_no
-"""
+"""  # noqa: S608  # our own columns
 
 _UPDATE_ITEMS: Final = """
-    UPDATE open_item AS item
-       SET open_amount = change.open_amount,
-           due_date = change.due_date
-      FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::date[], $5::bigint[], $6::bigint[],
-                  $7::date[])
-           AS change (client_no, acct_no, queue, effective_date, event_no, open_amount, due_date)
+    UPDATE item_balance AS item
+       SET open_amount = change.open_amount
+      FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::date[], $5::bigint[], $6::bigint[])
+           AS change (client_no, acct_no, queue, effective_date, event_no, open_amount)
      WHERE (item.client_no, item.acct_no, item.queue, item.effective_date, item.event_no)
            = (change.client_no, change.acct_no, change.queue, change.effective_date, change.event_no)
 """
 
 _DELETE_ITEMS: Final = """
-    DELETE FROM open_item AS item
+    DELETE FROM item_balance AS item
      USING unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::date[], $5::bigint[])
            AS closed (client_no, acct_no, queue, effective_date, event_no)
      WHERE (item.client_no, item.acct_no, item.queue, item.effective_date, item.event_no)
@@ -135,25 +163,39 @@ _DELETE_ITEMS: Final = """
 """
 
 
-def open_items(needed: ItemsNeeded, accounts: ItemsByAccount) -> list[Question]:
-    """Enters the open items that a group needs, by account; an account of which nothing is needed may be
-    missing.
-    """
-    for account in needed.whole:
-        accounts[account]  # is made, so that what has nothing open is there as well
+def fronts(wanted: Mapping[FrontKey, int], accounts: ItemsByAccount) -> list[Question]:
+    """Enters the items at the front of what waits, as many as have the amounts that are wanted."""
+    if not wanted:
+        return []
+    keys = [(*front, amount) for front, amount in wanted.items()]
+    return [Question(_FRONTS, _columns(keys), partial(_take_waiting, accounts))]
 
-    def take(rows: Found) -> None:
-        for row in rows:
-            client_no, acct_no, *facts = row
-            accounts[client_no, acct_no].add(_open_item(*facts))
 
+def tails_and_wholes(needed: ItemsNeeded, accounts: ItemsByAccount) -> list[Question]:
+    """Enters what is needed besides fronts."""
     questions = []
-    if needed.fronts:
-        fronts = [(*front, amount) for front, amount in needed.fronts.items()]
-        questions.append(Question(_FRONTS, _columns(fronts), take))
+    if needed.tails:
+        questions.append(Question(_TAILS, _columns(needed.tails), partial(_take_waiting, accounts)))
     if needed.whole:
-        questions.append(Question(_WHOLE, _columns(needed.whole), take))
+        for account in needed.whole:
+            # So that what has nothing open is there as well, and what was read before is not there twice.
+            accounts[account] = AccountItems()
+        questions.append(Question(_WHOLE, _columns(needed.whole), partial(_take_whole, accounts)))
     return questions
+
+
+def _take_waiting(accounts: ItemsByAccount, rows: Found) -> None:
+    for client_no, acct_no, event_no, code, amount, effective_date, has_row in rows:
+        items = accounts[client_no, acct_no]
+        if event_no not in items:
+            kind, stored = TRANSACTION_TYPES[code], amount if has_row else 0
+            items.add(Item(event_no, kind, amount, effective_date, effective_date, 0, False, stored))
+
+
+def _take_whole(accounts: ItemsByAccount, rows: Found) -> None:
+    for row in rows:
+        client_no, acct_no, *facts = row
+        accounts[client_no, acct_no].add(_open_item(*facts))
 
 
 async def read_undone(connection: RawConnection, needed: ItemsNeeded, accounts: ItemsByAccount) -> None:
@@ -193,6 +235,7 @@ def _open_item(
     effective_date: date,
     due_date: date,
     invoice_no: int | None,
+    has_row: bool,
 ) -> Item:
     return Item(
         event_no,
@@ -202,7 +245,7 @@ def _open_item(
         due_date,
         invoice_no or 0,
         queue == Queue.HELD,
-        open_amount,
+        open_amount if has_row else 0,
     )
 
 
@@ -220,16 +263,15 @@ def _closed_item(row: asyncpg.Record) -> Item:
 
 def applied_changes(applied: GroupApplications, created_at: datetime) -> list[Step]:
     """The applications of a group, which have their numbers, and what is open now."""
-    opened: list[tuple[Any, ...]] = list(applied.opened)
-    changed, closed = [], []
+    opened, changed, closed = [], [], []
     for change in applied.changes:
-        item = change.item
+        item, key = change.item, _item_key(change)
         if not item.stored_amount:
-            opened.append(_open_item_row(change))
+            opened.append((*key, item.kind.code, item.open_amount))
         elif item.open_amount:
-            changed.append((*_item_key(change), item.open_amount, item.due_date))
+            changed.append((*key, item.open_amount))
         else:
-            closed.append(_item_key(change))
+            closed.append(key)
     made = [
         _application_row(each.client_no, each.acct_no, each.application, created_at)
         for each in applied.applications
@@ -237,7 +279,8 @@ def applied_changes(applied: GroupApplications, created_at: datetime) -> list[St
     steps: list[Step] = [
         Append(tables.application, made),
         Append(tables.application_instruction, applied.instructions),
-        Append(tables.open_item, opened),
+        # In the order of their key, of which an index takes neighbours for less.
+        Append(tables.item_balance, sorted(opened)),
     ]
     if changed:
         steps.append(Change(_UPDATE_ITEMS, _columns(changed)))
@@ -262,12 +305,6 @@ def _application_row(
         made.effective_date,
         created_at,
     )
-
-
-def _open_item_row(change: ItemChange) -> tuple[Any, ...]:
-    """The columns of open_item."""
-    item = change.item
-    return (*_item_key(change), item.kind.code, item.open_amount, item.due_date, item.invoice_no or None)
 
 
 def _item_key(change: ItemChange) -> tuple[int, int, Queue, date, int]:
@@ -312,12 +349,16 @@ class StoredApplication:
 
 _ITEMS_AFTER: Final = f"""
     SELECT {_ITEM_COLUMNS}
-      FROM open_item AS item
-     WHERE client_no = $1
-       AND acct_no = $2
-       AND (queue, effective_date, event_no) > ($3, $4, $5)
-     ORDER BY queue, effective_date, event_no
-     LIMIT $6
+      FROM (SELECT *
+              FROM open_item
+             WHERE client_no = $1
+               AND acct_no = $2
+               AND (queue, effective_date, event_no) > ($3, $4, $5)
+             ORDER BY queue, effective_date, event_no
+             LIMIT $6) AS item
+      JOIN acct_transaction AS t USING (client_no, event_no)
+    {_DETAILS}
+     ORDER BY item.queue, item.effective_date, item.event_no
 """  # noqa: S608  # our own columns
 
 _CURRENCY: Final = "SELECT currency_code FROM account WHERE client_no = $1 AND acct_no = $2"
@@ -334,7 +375,7 @@ async def list_open_items(
 ) -> list[Item]:
     """The first open items of an account after one of them: charges, credits, then credits that are held."""
     rows = await connection.fetch(_ITEMS_AFTER, client_no, acct_no, *after, limit)
-    return [_open_item(*facts) for _, _, *facts in rows]
+    return [_open_item(*row) for row in rows]
 
 
 async def list_applications(

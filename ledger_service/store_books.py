@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from ledger_service.rules.applications import Waiting
 from ledger_service.rules.books import Account, AccountKey, Books, InvoiceFacts, Period, Taking
 from ledger_service.rules.needs import Needs
 from ledger_service.rules.transactions import Transaction
@@ -137,6 +138,9 @@ _ACCOUNTS: Final = """
            balance.acct_no,
            balance.balance,
            balance.last_event_no,
+           balance.balance + balance.held AS waiting,
+           balance.waiting_after,
+           balance.last_effective_date,
            balance.xmin::text AS version,
            account.currency_code,
            account.payment_term_days
@@ -167,13 +171,15 @@ def accounts_as_they_are(needs: Needs, books: Books, versions: Versions) -> list
 
 
 def _take_accounts(books: Books, versions: Versions, rows: Found) -> None:
-    for client_no, acct_no, balance, last_event_no, version, currency, payment_term_days in rows:
+    for row in rows:
+        client_no, acct_no, balance, last_event_no, waiting, after, last_date, version, currency, terms = row
         key = (client_no, acct_no)
         versions[key] = version
-        books.accounts[key] = Account(currency, payment_term_days)
+        books.accounts[key] = Account(currency, terms)
         books.balances[key] = balance
         if last_event_no:
             books.last_events[key] = last_event_no
+            books.waiting[key] = Waiting(waiting, after, last_date, last_event_no)
 
 
 # ------------------------------------------------------------------------------------------ what may change

@@ -7,6 +7,7 @@ from typing import Any, Final
 from ledger_service import tables
 from ledger_service.requests import FirstAnswer, RequestKey
 from ledger_service.rules.commit_groups import CommitGroup
+from ledger_service.rules.group_applications import UNCHANGED, GroupApplications
 from ledger_service.store_books import Versions
 from ledger_service.store_round_trips import (
     Append,
@@ -36,9 +37,13 @@ _CHANGE_BALANCES: Final = """
     UPDATE account_balance AS balance
        SET balance = balance.balance + change.amount,
            last_event_no = greatest(balance.last_event_no, change.last_event_no),
-           last_effective_date = greatest(balance.last_effective_date, change.last_effective_date)
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::text[])
-           AS change (client_no, acct_no, amount, last_event_no, last_effective_date, version)
+           last_effective_date = greatest(balance.last_effective_date, change.last_effective_date),
+           held = balance.held + change.held,
+           waiting_after = greatest(balance.waiting_after, change.waiting_after)
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::bigint[],
+                  $7::bigint[], $8::text[])
+           AS change (client_no, acct_no, amount, last_event_no, last_effective_date, held, waiting_after,
+                      version)
      WHERE balance.client_no = change.client_no
        AND balance.acct_no = change.acct_no
 """
@@ -161,18 +166,21 @@ def marked(group: CommitGroup) -> list[Step]:
     return [Append(tables.commit_group, [mark]), Append(tables.commit_group_part, parts)]
 
 
-def settled(group: CommitGroup, versions: Versions | None) -> list[Step]:
-    """What the group does to the balances. versions: of the accounts as they were read, where they are not
-    locked; the group is only written if they have not changed since.
+def settled(group: CommitGroup, applied: GroupApplications, versions: Versions | None) -> list[Step]:
+    """What the group does to the balances, and to what waits. versions: of the accounts as they were read,
+    where they are not locked; the group is only written if they have not changed since.
     """
     # In the order in which others lock them.
     accounts = sorted(group.balance_changes)
+    waiting = [applied.waiting.get(account, UNCHANGED) for account in accounts]
     columns: list[Sequence[Any]] = [
         [client_no for client_no, _ in accounts],
         [acct_no for _, acct_no in accounts],
         [group.balance_changes[account] for account in accounts],
         [group.last_events.get(account, 0) for account in accounts],
         [group.last_dates.get(account) for account in accounts],
+        [change.held for change in waiting],
+        [change.after for change in waiting],
         [versions and versions[account] for account in accounts],
     ]
     change = (

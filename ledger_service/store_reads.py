@@ -345,11 +345,8 @@ _AGING_CANDIDATES: Final = text(
      WHERE b.client_no = :client_no
        AND b.acct_no > :after
        AND (b.last_effective_date > :as_of
-            OR EXISTS (SELECT
-                         FROM open_item AS o
-                        WHERE o.client_no = b.client_no
-                          AND o.acct_no = b.acct_no
-                          AND (o.queue = :charges OR :with_credit)))
+            OR b.balance + b.held > 0
+            OR (:with_credit AND (b.balance < 0 OR b.held > 0)))
      ORDER BY b.acct_no
      LIMIT :limit
     """
@@ -370,11 +367,22 @@ _AGING_OPEN_ITEMS: Final = """
     SELECT o.acct_no,
            o.queue,
            o.event_no,
-           o.due_date,
+           coalesce(re_aged.due_date, i.due_date, o.effective_date) AS due_date,
            y.source_table = 'dunning_charge' AS is_dunning_charge,
            o.open_amount
       FROM open_item AS o
       JOIN transaction_type AS y ON y.code = o.transaction_type
+      JOIN acct_transaction AS t ON t.client_no = o.client_no AND t.event_no = o.event_no
+      LEFT JOIN gl_detail AS d
+        ON d.client_no = t.client_no
+       AND d.invoice_detail_no = CASE WHEN y.source_table = 'gl_detail' THEN t.source_no END
+      LEFT JOIN invoice AS i ON i.client_no = d.client_no AND i.invoice_no = d.invoice_no
+      LEFT JOIN LATERAL (
+           SELECT n.due_date
+             FROM invoice_due_date AS n
+            WHERE n.client_no = d.client_no AND n.invoice_no = d.invoice_no
+            ORDER BY n.event_no DESC
+            LIMIT 1) AS re_aged ON true
      WHERE o.client_no = $1 AND o.acct_no = ANY ($2::bigint[])
 """
 
@@ -422,7 +430,6 @@ async def aging_candidates(
         {
             "client_no": client_no,
             "as_of": as_of,
-            "charges": Queue.CHARGE,
             "with_credit": with_credit,
             "after": after,
             "limit": limit,

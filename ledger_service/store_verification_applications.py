@@ -53,7 +53,8 @@ _APPLICATIONS: Final = Question(
     """,
 )
 
-# What is applied of a transaction is within its amount, and the rest of it is its open item.
+# What is applied of a transaction is within its amount, and the rest of it is open: by a row of its own or,
+# where it waits behind the mark of its account, without one.
 _TRANSACTIONS: Final = Question(
     Check.APPLICATION,
     "acct_transaction",
@@ -75,27 +76,36 @@ _TRANSACTIONS: Final = Question(
     SELECT t.acct_no, t.plan_instance_no, t.event_no, concat_ws('; ',
                CASE WHEN coalesce(p.amount, 0) NOT BETWEEN 0 AND t.amount
                     THEN format('%s of its %s is applied', p.amount, t.amount) END,
-               CASE WHEN coalesce(o.open_amount, 0) <> t.amount - coalesce(p.amount, 0)
-                    THEN format('%s of its %s is applied, but %s is stored as open',
-                                coalesce(p.amount, 0), t.amount, coalesce(o.open_amount, 0)) END) AS message
+               CASE WHEN coalesce(o.open_amount, w.open_amount, 0) <> t.amount - coalesce(p.amount, 0)
+                    THEN format('%s of its %s is applied, but %s is open', coalesce(p.amount, 0), t.amount,
+                                coalesce(o.open_amount, w.open_amount, 0)) END,
+               CASE WHEN o.event_no IS NOT NULL AND w.open_amount IS NOT NULL
+                    THEN 'it waits behind the mark of its account, but has a row as well' END) AS message
       FROM acct_transaction AS t
       LEFT JOIN applied AS p ON p.event_no = t.event_no
       LEFT JOIN transaction_type AS y ON y.code = t.transaction_type
       LEFT JOIN application_instruction AS i ON i.client_no = t.client_no AND i.event_no = t.event_no
-      LEFT JOIN open_item AS o
+      LEFT JOIN item_balance AS o
         ON o.client_no = t.client_no
        AND o.acct_no = t.acct_no
        AND o.queue = CASE WHEN y.effect > 0 THEN 1 WHEN i.method = 4 THEN 3 ELSE 2 END
        AND o.effective_date = t.effective_date
        AND o.event_no = t.event_no
+      LEFT JOIN account_balance AS b ON b.client_no = t.client_no AND b.acct_no = t.acct_no
+      LEFT JOIN LATERAL (
+           SELECT t.amount AS open_amount
+            WHERE t.event_no > b.waiting_after
+              AND t.event_no <= b.last_event_no
+              AND y.effect = sign(b.balance + b.held)
+           ) AS w ON true
      WHERE t.client_no = :client_no AND t.event_no > :after AND t.event_no <= :upto
     """,
 )
 
-# Nothing else is open, each item is what its transaction says, and no credit waits while a charge does.
-_OPEN_ITEMS: Final = Question(
+# Each row is of what it says, and waits where something waits.
+_ITEM_BALANCES: Final = Question(
     Check.APPLICATION,
-    "open_item",
+    "item_balance",
     "acct_no",
     """
     SELECT o.acct_no, t.plan_instance_no, o.event_no, concat_ws('; ',
@@ -106,14 +116,12 @@ _OPEN_ITEMS: Final = Question(
                     THEN format('event %s is stored as open in queue %s, of type %s and for %s, which is not'
                                 ' what was posted', o.event_no, o.queue, o.transaction_type, o.effective_date)
                     END,
-               CASE WHEN o.queue = 2
-                         AND EXISTS (SELECT
-                                       FROM open_item AS c
-                                      WHERE c.client_no = o.client_no AND c.acct_no = o.acct_no
-                                        AND c.queue = 1)
-                    THEN format('credit %s waits for a charge while a charge waits for a credit', o.event_no)
-                    END) AS message
-      FROM open_item AS o
+               CASE WHEN (o.queue = 1 AND b.balance + b.held <= 0)
+                         OR (o.queue = 2 AND b.balance + b.held >= 0)
+                    THEN format('event %s is stored as open, but what waits on the account is %s', o.event_no,
+                                b.balance + b.held) END) AS message
+      FROM item_balance AS o
+      LEFT JOIN account_balance AS b USING (client_no, acct_no)
       LEFT JOIN acct_transaction AS t
         ON t.client_no = o.client_no AND t.event_no = o.event_no AND t.acct_no = o.acct_no
       LEFT JOIN transaction_type AS y ON y.code = t.transaction_type
@@ -122,26 +130,40 @@ _OPEN_ITEMS: Final = Question(
     """,
 )
 
+# What is open of an account is its balance, what is held is what its rows say, and what has no row comes, by
+# date, after all that waits and has one.
 _BALANCES: Final = Question(
     Check.APPLICATION,
     "account_balance",
     "acct_no",
     """
-    WITH open AS MATERIALIZED (
-        SELECT o.acct_no, sum(CASE WHEN o.queue = 1 THEN o.open_amount ELSE -o.open_amount END) AS balance
+    WITH item AS MATERIALIZED (
+        SELECT o.*,
+               max(o.effective_date) OVER (PARTITION BY o.acct_no, o.queue ORDER BY NOT o.has_row, o.event_no
+                                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS date_before
           FROM open_item AS o
          WHERE o.client_no = :client_no AND o.acct_no > :after AND o.acct_no <= :upto
-         GROUP BY o.acct_no
+    ), open AS MATERIALIZED (
+        SELECT acct_no,
+               sum(CASE WHEN queue = 1 THEN open_amount ELSE -open_amount END) AS balance,
+               sum(open_amount) FILTER (WHERE queue = 3) AS held,
+               min(event_no) FILTER (WHERE NOT has_row AND effective_date < date_before) AS out_of_turn
+          FROM item
+         GROUP BY acct_no
     )
-    SELECT b.acct_no, NULL AS plan_instance_no, NULL AS event_no,
-           CASE WHEN b.balance <> coalesce(o.balance, 0)
-                THEN format('the balance is %s, but the open charges less the open credits are %s',
-                            b.balance, coalesce(o.balance, 0))
-                ELSE '' END AS message
+    SELECT b.acct_no, NULL AS plan_instance_no, NULL AS event_no, concat_ws('; ',
+               CASE WHEN b.balance <> coalesce(o.balance, 0)
+                    THEN format('the balance is %s, but the open charges less the open credits are %s',
+                                b.balance, coalesce(o.balance, 0)) END,
+               CASE WHEN b.held <> coalesce(o.held, 0)
+                    THEN format('%s is stored as held, but %s is', b.held, coalesce(o.held, 0)) END,
+               CASE WHEN o.out_of_turn IS NOT NULL
+                    THEN format('event %s waits without a row, but not in its turn', o.out_of_turn)
+                    END) AS message
       FROM account_balance AS b
       LEFT JOIN open AS o USING (acct_no)
      WHERE b.client_no = :client_no AND b.acct_no > :after AND b.acct_no <= :upto
     """,
 )
 
-APPLICATION_QUESTIONS: Final = (_APPLICATIONS, _TRANSACTIONS, _OPEN_ITEMS, _BALANCES)
+APPLICATION_QUESTIONS: Final = (_APPLICATIONS, _TRANSACTIONS, _ITEM_BALANCES, _BALANCES)

@@ -2,8 +2,7 @@
 
 Every table of a client's own begins its primary key with `client_no`, so that the schema can be distributed
 by client as it stands. What is a fact is append-only: the service itself may neither change nor remove it
-(rule 7). Only the balances and the open items are updated, in the transaction that appends what they follow
-from.
+(rule 7). Only the balances, of items too, are updated, in the transaction that appends what they follow from.
 
 There are no foreign keys: each would be checked once a row, which costs more than writing the row. The one
 posting path keeps what they would keep, and VerifyLedger proves it.
@@ -48,7 +47,7 @@ metadata = MetaData(
         "pk": "%(table_name)s_pkey",
         "ck": "%(table_name)s_%(constraint_name)s_check",
     },
-    info={"grants": {"journal": "SELECT"}},
+    info={"grants": {"journal": "SELECT", "open_item": "SELECT"}},
 )
 
 # ------------------------------------------------------------------------------------ accounts and balances
@@ -97,6 +96,10 @@ account_balance = Table(
     Column("last_event_no", BigInteger, nullable=False),
     # The last effective date that any of its transactions has: at an earlier one, the books were others.
     Column("last_effective_date", Date),
+    # The part of its credits that waits to be told whom to pay: balance + held waits for the other side.
+    Column("held", BigInteger, nullable=False),
+    # What waits of its transactions after this one has no row in item_balance: see the view open_item.
+    Column("waiting_after", BigInteger, nullable=False),
     info=UPDATED,
     postgresql_with=ROOM_FOR_UPDATES,
 )
@@ -376,10 +379,11 @@ application_instruction = Table(
     info=APPEND_ONLY,
 )
 
-# What is open, and nothing else: the row goes when its item is closed. Its key is the order in which it is
-# paid, or pays.
-open_item = Table(
-    "open_item",
+# What is open of a transaction: where that is less than all of it, is held, was closed before, or does not
+# come after all else that waits. The row goes when nothing is open any more. All other items that wait have
+# no row: see the view open_item. The key is the order in which they are paid, or pay.
+item_balance = Table(
+    "item_balance",
     metadata,
     Column("client_no", BigInteger, primary_key=True, autoincrement=False),
     Column("acct_no", BigInteger, primary_key=True, autoincrement=False),
@@ -389,9 +393,6 @@ open_item = Table(
     Column("event_no", BigInteger, primary_key=True, autoincrement=False),
     Column("transaction_type", SmallInteger, nullable=False),
     Column("open_amount", BigInteger, nullable=False),
-    Column("due_date", Date, nullable=False),
-    # Of a line of an invoice.
-    Column("invoice_no", BigInteger),
     CheckConstraint("open_amount > 0", name="open_amount"),
     info=DERIVED,
     postgresql_with=ROOM_FOR_UPDATES,

@@ -48,6 +48,37 @@ class Queue(IntEnum):
     HELD = 3
 
 
+class Waiting(NamedTuple):
+    """What waits on an account, by what its own row says: charges for credits, or credits for charges, never
+    both.
+
+    amount: the open charges less the open credits that are not held: below zero when credits wait. Nothing
+        that is posted on the same side pays anything, or is paid.
+    after: the mark. What waits with a higher event_no waits in its turn: it is open in full, comes after all
+        that has a row of its own, in the order of the numbers, and so needs no such row.
+    last_date: the last effective date of the account's transactions.
+    last_event_no: the last of them.
+    """
+
+    amount: int
+    after: int
+    last_date: date
+    last_event_no: int
+
+    @property
+    def queue(self) -> Queue:
+        """Where what waits is."""
+        return Queue.CHARGE if self.amount > 0 else Queue.CREDIT
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether anything may wait without a row of its own."""
+        return self.amount != 0 and self.after < self.last_event_no
+
+
+NOTHING_WAITS: Final = Waiting(0, 0, date.min, 0)
+
+
 class Entry(NamedTuple):
     """A transaction that is posted.
 
@@ -72,8 +103,10 @@ class Entry(NamedTuple):
 class Item:
     """A transaction and what is open of it, in minor units.
 
-    stored_amount: what is open according to the database; 0 where it has no such item.
-    is_re_aged: whether its due date is another than that in the database.
+    due_date, invoice_no: as of an Entry; not known (the effective date, 0) of what is read only to be paid,
+        or to pay, in its turn.
+    stored_amount: what is open according to its own row; 0 where it has none.
+    is_touched: whether another amount is open than when it was read, or posted; or was for a while.
     """
 
     event_no: int
@@ -84,7 +117,7 @@ class Item:
     invoice_no: int = 0
     is_held: bool = False
     stored_amount: int = 0
-    is_re_aged: bool = False
+    is_touched: bool = False
 
     @property
     def queue(self) -> Queue:
@@ -133,6 +166,8 @@ class AccountItems:
     pay or take; see `group_applications`. What is named and not there is passed over.
     """
 
+    is_whole: bool = True
+    """Whether all that is open is there."""
     made: list[Application] = field(default_factory=list)
     """What was made here, in order."""
     _items: dict[int, Item] = field(default_factory=dict)
@@ -154,13 +189,9 @@ class AccountItems:
         self._applications[application.credit_event_no].append(application)
         self._applications[application.charge_event_no].append(application)
 
-    def changed(self) -> list[Item]:
-        """The items of which the database says something else, as far as they are open or were."""
-        return [
-            item
-            for item in self._items.values()
-            if item.open_amount != item.stored_amount or (item.is_re_aged and item.open_amount)
-        ]
+    def all(self) -> Iterable[Item]:
+        """All items that are known, in no order."""
+        return self._items.values()
 
     def open_items(self) -> list[Item]:
         """The items that are open, in no order."""
@@ -211,7 +242,6 @@ class AccountItems:
         for item in self._items.values():
             if item.invoice_no == invoice_no and item.kind.is_charge:
                 item.due_date = due_date
-                item.is_re_aged = True
 
     def _apply(self, entry: Entry) -> None:
         """What a transaction says by itself about whom it is for; all else is settled first in, first out."""
@@ -298,7 +328,9 @@ class AccountItems:
             credit.event_no, charge.event_no, amount, cause.event_no, cause.effective_date, amount
         )
         self.made.append(application)
-        self.add_application(application)
+        if self.is_whole:
+            # Of others nothing is taken back: what names another transaction asks for the whole account.
+            self.add_application(application)
         self._change(credit, -amount)
         self._change(charge, -amount)
 
@@ -324,6 +356,7 @@ class AccountItems:
     def _change(self, item: Item, by: int) -> None:
         was_open = item.open_amount > 0
         item.open_amount += by
+        item.is_touched = True
         if was_open and not item.open_amount:
             self._dequeue(item)
         elif not was_open:

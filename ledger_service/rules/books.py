@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
 from ledger_service.rules import refusals
+from ledger_service.rules.applications import Waiting
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.postings import Decision, NewInvoice, Posting
 from ledger_service.rules.sources import ElectronicPayment, ElectronicRefund, ExternalPayment, WriteOff
@@ -90,6 +91,8 @@ class Books:
     plan_balances: dict[PlanInstanceKey, int] = field(default_factory=dict)
     last_events: dict[AccountKey, int] = field(default_factory=dict)
     """By account that has transactions: the last of them."""
+    waiting: dict[AccountKey, Waiting] = field(default_factory=dict)
+    """By account: what waited on it before the group."""
     voided: dict[EventKey, int] = field(default_factory=dict)
     """By voided transaction: its void."""
     taken: dict[EventKey, tuple[Taking, ...]] = field(default_factory=dict)

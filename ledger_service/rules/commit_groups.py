@@ -432,6 +432,8 @@ class _Layout:
                 opening.opening_balance,
                 first_event_no,
                 opening.effective_date if opening.opening_balance else None,
+                0,
+                0,
             )
         )
 

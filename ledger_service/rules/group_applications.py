@@ -1,136 +1,210 @@
 """The applications of a commit group: what has to be read for them, and what they come to.
 
-What is read does not grow with the history of an account, and for what is posted most it does not grow with
-what is open either: a charge takes waiting credits, a credit pays waiting charges, both from the front of a
-queue until it has enough. What names another transaction may touch any open item of its account: then all are
-read.
+Most accounts of most groups need nothing: what is posted on them raises or lowers what waits already, and
+waits behind it in its turn; the row of the account alone tells that (see Waiting). Of the others as much is
+read as may be paid, or may pay, from the front of what waits. Where something is posted out of turn, because
+it is held, back-dated, or for the charges of its own invoice, what waits in its turn is read as well. Only
+what names another transaction may touch any open item of its account: then all are read.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice, repeat, starmap
+from itertools import islice, repeat
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from ledger_service.rules.applications import (
     BY_CHARGE_DATE,
+    NOTHING_WAITS,
     AccountItems,
     Application,
     Entry,
     Item,
     Method,
     Queue,
+    Waiting,
 )
 from ledger_service.rules.books import AccountKey, EventKey
-from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
+from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, CommitGroup, Posted
 from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import WriteOff
-from ledger_service.rules.transaction_types import CHARGE, CREDIT, TransactionType
+from ledger_service.rules.transaction_types import CHARGE, CREDIT
 
 APPLICATION: Final = "application"
 """The kind of the numbers of applications."""
+
+FrontKey: TypeAlias = tuple[int, int, Queue]
+"""Client, account, and which side waits."""
+
+WAITING_FOR: Final = {CHARGE: Queue.CREDIT, CREDIT: Queue.CHARGE}
+
+# ---------------------------------------------------------------------------------------- what has to be read
 
 
 @dataclass(slots=True)
 class ItemsNeeded:
     """What a group needs to know of the items that were there before it.
 
-    fronts: by account and queue, how much of its front.
+    before: the accounts on which anything may be applied, or is posted out of turn, and what waited there. On
+        all others nothing is looked at, and nothing but the balance changes.
+    fronts: how much of what waits, from its front.
+    tails: the accounts of which all is needed that waits in its turn, and so has no row of its own.
     whole: the accounts of which all open items are needed.
     undone: the transactions whose applications may be taken back.
-    one_sided: the accounts on which the group posts only charges, or only credits, that name nothing. Where
-        the queue that they need is empty, all of them are open in full.
+    out_of_turn: the accounts on which not all that is open may wait in its turn after the group.
     """
 
-    fronts: dict[tuple[int, int, Queue], int] = field(default_factory=dict)
+    before: dict[AccountKey, Waiting] = field(default_factory=dict)
+    fronts: dict[FrontKey, int] = field(default_factory=dict)
+    tails: set[AccountKey] = field(default_factory=set)
     whole: set[AccountKey] = field(default_factory=set)
     undone: set[EventKey] = field(default_factory=set)
-    one_sided: set[AccountKey] = field(default_factory=set)
+    out_of_turn: set[AccountKey] = field(default_factory=set)
 
 
-WAITING_FOR: Final = {CHARGE: Queue.CREDIT, CREDIT: Queue.CHARGE}
-
-
-def items_needed(accepted: Iterable[Posted], balances: Mapping[AccountKey, int]) -> ItemsNeeded:
-    """What the accepted documents need. `balances` are those before the group."""
-    survey = _Survey()
+def items_needed(accepted: Iterable[Posted], waiting: Mapping[AccountKey, Waiting]) -> ItemsNeeded:
+    """What the accepted documents need. `waiting` is what waited before the group."""
+    survey = _Survey(waiting)
     for each in accepted:
         if isinstance(each, AcceptedDrafts):
             survey.add_drafts(each)
         else:
             survey.add_document(each.decision)
-    return survey.needed(balances)
+    return survey.needed()
+
+
+@dataclass(slots=True)
+class _Demand:
+    """What a group posts on an account, as far as it was looked at.
+
+    amount: what would wait by now if nothing named another.
+    last_date: no effective date of what waits is later.
+    against: how much is posted against what waited before the group.
+    applies: whether anything may be paid.
+    out_of_turn: whether anything is posted that may not wait behind all else.
+    names_items: whether any open item may have to be known.
+    """
+
+    before: Waiting
+    amount: int
+    last_date: date
+    against: int = 0
+    applies: bool = False
+    out_of_turn: bool = False
+    names_items: bool = False
+
+    def add(self, effect: int, amount: int, day: date) -> None:
+        """Add what is posted on a day and names nothing: a charge (1) or a credit (-1)."""
+        if self.amount * effect < 0:
+            self.applies = True
+        if self.before.amount * effect < 0:
+            self.against += amount
+        elif not (self.amount or self.before.amount):
+            # It is the first that waits, whatever its day.
+            self.last_date = day
+        elif day < self.last_date:
+            self.out_of_turn = True
+        self.amount += effect * amount
+        self.last_date = max(self.last_date, day)
+
+    def add_credit_of_invoice(self) -> None:
+        """Say that what was added has such a credit: it pays the charges of its invoice, whatever waits."""
+        self.out_of_turn = True
+
+    def add_held(self, day: date) -> None:
+        """Add a credit that is held: it is open, but does not wait."""
+        self.out_of_turn = True
+        self.last_date = max(self.last_date, day)
 
 
 @dataclass(slots=True)
 class _Survey:
-    """What a group posts, as far as it says what is needed.
+    """What a group posts, as far as it says what is needed."""
 
-    sides: by account and effect, the sum of the amounts of what names nothing.
-    instructed: accounts with a credit that says how it is to be applied.
-    """
-
-    sides: dict[tuple[int, int, int], int] = field(default_factory=dict)
-    instructed: set[AccountKey] = field(default_factory=set)
-    whole: set[AccountKey] = field(default_factory=set)
+    waiting: Mapping[AccountKey, Waiting]
+    demands: dict[AccountKey, _Demand] = field(default_factory=dict)
     undone: set[EventKey] = field(default_factory=set)
 
     def add_drafts(self, accepted: AcceptedDrafts) -> None:
-        for (acct_no, effect), amount in accepted.drafts.sides.items():
-            side = (accepted.client_no, acct_no, effect)
-            self.sides[side] = self.sides.get(side, 0) + amount
+        client_no, drafts = accepted.client_no, accepted.drafts
+        columns = drafts.columns
+        days = set(columns.effective_dates)
+        if len(days) == 1:
+            (day,) = days
+            for (acct_no, effect), amount in drafts.sides.items():
+                self._demand((client_no, acct_no)).add(effect, amount, day)
+        else:
+            for acct_no, kind, amount, day in zip(
+                columns.acct_nos, columns.types, columns.amounts, columns.effective_dates, strict=True
+            ):
+                self._demand((client_no, acct_no)).add(kind.effect, amount, day)
+
+        if drafts.invoices is not None:
+            for acct_no, effect in drafts.sides:
+                if effect == CREDIT:
+                    self._demand((client_no, acct_no)).add_credit_of_invoice()
 
     def add_document(self, decision: Decision) -> None:
         if decision.application is not None:
-            self.whole.add((decision.application.client_no, decision.application.acct_no))
+            self._demand((decision.application.client_no, decision.application.acct_no)).names_items = True
         for posting in decision.postings:
+            # An account that is being opened has no other transaction.
             if posting.acct_no:
-                self._add_posting(posting)
+                self._add_posting(posting, decision)
 
-    def _add_posting(self, posting: Posting) -> None:
-        account = (posting.client_no, posting.acct_no)
-        if _names_another(posting):
-            self.whole.add(account)
-            if posting.related_event_no and (posting.type.is_void or posting.type.is_charge):
-                self.undone.add((posting.client_no, posting.related_event_no))
+    def _add_posting(self, posting: Posting, decision: Decision) -> None:
+        kind = posting.type
+        demand = self._demand((posting.client_no, posting.acct_no))
+        if posting.application.method is Method.NONE:
+            demand.add_held(posting.effective_date)
             return
-        side = (*account, posting.type.effect)
-        self.sides[side] = self.sides.get(side, 0) + posting.amount
-        if posting.application is not BY_CHARGE_DATE:
-            self.instructed.add(account)
+        demand.add(kind.effect, posting.amount, posting.effective_date)
+        if (
+            posting.related_event_no
+            or posting.application is not BY_CHARGE_DATE
+            or isinstance(posting.source, WriteOff)
+        ):
+            demand.names_items = True
+            if posting.related_event_no and (kind.is_void or kind.is_charge):
+                self.undone.add((posting.client_no, posting.related_event_no))
+        elif decision.invoice is not None and not kind.is_charge:
+            demand.add_credit_of_invoice()
 
-    def needed(self, balances: Mapping[AccountKey, int]) -> ItemsNeeded:
-        fronts, one_sided = {}, set()
-        for (client_no, acct_no, effect), amount in self.sides.items():
-            account = (client_no, acct_no)
-            if account in self.whole:
-                continue
-            if (client_no, acct_no, -effect) not in self.sides and account not in self.instructed:
-                one_sided.add(account)
-            # While a credit waits no charge does, so the balance is below zero.
-            if effect == CREDIT or balances[account] < 0:
-                fronts[client_no, acct_no, WAITING_FOR[effect]] = amount
-        return ItemsNeeded(fronts, self.whole, self.undone, one_sided)
+    def _demand(self, account: AccountKey) -> _Demand:
+        demand = self.demands.get(account)
+        if demand is None:
+            before = self.waiting.get(account, NOTHING_WAITS)
+            demand = self.demands[account] = _Demand(before, before.amount, before.last_date)
+        return demand
 
-
-def _names_another(posting: Posting) -> bool:
-    return bool(
-        posting.related_event_no
-        or isinstance(posting.source, WriteOff)
-        or (posting.application is not BY_CHARGE_DATE and posting.application.method in _OUT_OF_ORDER)
-    )
-
-
-_OUT_OF_ORDER: Final = frozenset({Method.DUE_DATE, Method.DIRECTED})
+    def needed(self) -> ItemsNeeded:
+        needed = ItemsNeeded(undone=self.undone)
+        for account, demand in self.demands.items():
+            if demand.applies or demand.out_of_turn or demand.names_items:
+                needed.before[account] = demand.before
+                _add_needed(needed, account, demand)
+        return needed
 
 
-OpenedItem: TypeAlias = tuple[int, int, Queue, date, int, int, int, date, int | None]
-"""An item that is new and open in full, as the columns of open_item."""
+def _add_needed(needed: ItemsNeeded, account: AccountKey, demand: _Demand) -> None:
+    before = demand.before
+    if demand.out_of_turn or demand.names_items:
+        needed.out_of_turn.add(account)
+    if demand.names_items:
+        needed.whole.add(account)
+        return
+    if demand.against:
+        needed.fronts[*account, before.queue] = demand.against
+    if demand.out_of_turn and before.has_tail:
+        needed.tails.add(account)
+
+
+# ------------------------------------------------------------------------------------------ what it comes to
 
 
 class ItemChange(NamedTuple):
-    """An item of which another amount is open than before, or which has another due date."""
+    """An item of which another amount is open than its row says, or which has no row and needs one."""
 
     client_no: int
     acct_no: int
@@ -145,14 +219,29 @@ class NewApplication(NamedTuple):
     application: Application
 
 
+class WaitingChange(NamedTuple):
+    """What changes of what waits on an account, beside its balance.
+
+    held: how much more is held, possibly below zero.
+    after: the new mark (see Waiting), unless the old one is higher.
+    """
+
+    held: int
+    after: int
+
+
+UNCHANGED: Final = WaitingChange(0, 0)
+
+
 @dataclass(slots=True)
 class GroupApplications:
     """What a group changes. `instructions` are those that are not the default: client, event_no, method."""
 
     applications: list[NewApplication] = field(default_factory=list)
-    opened: list[OpenedItem] = field(default_factory=list)
     changes: list[ItemChange] = field(default_factory=list)
     instructions: list[tuple[int, int, int]] = field(default_factory=list)
+    waiting: dict[AccountKey, WaitingChange] = field(default_factory=dict)
+    """By account, where it changes otherwise than the balance."""
 
     def number(self, first_application_no: int) -> None:
         """Give the applications their numbers, one after the other."""
@@ -160,124 +249,140 @@ class GroupApplications:
             each.application.application_no = application_no
 
 
+def waiting_after(
+    group: CommitGroup, applied: GroupApplications, waiting: Mapping[AccountKey, Waiting]
+) -> dict[AccountKey, Waiting]:
+    """What waits after the group, on the accounts that it changes; `waiting` is what waited before it."""
+    after = {}
+    for key, change in group.balance_changes.items():
+        before, by = waiting.get(key, NOTHING_WAITS), applied.waiting.get(key, UNCHANGED)
+        after[key] = Waiting(
+            before.amount + change + by.held,
+            max(before.after, by.after),
+            max(before.last_date, group.last_dates.get(key, before.last_date)),
+            group.last_events.get(key, before.last_event_no),
+        )
+    return after
+
+
+@dataclass(slots=True)
+class _AccountAtWork:
+    """An account on which something may be applied: what is known of its items, and what was posted by now.
+
+    effect: the sum of the effects on the balance.
+    """
+
+    items: AccountItems
+    before: Waiting
+    last_event_no: int
+    effect: int = 0
+
+    def post(self, document: Sequence[Entry]) -> None:
+        """Post a document, or what of it is on this account."""
+        self.items.post(document)
+        for entry in document:
+            self.effect += entry.kind.effect * entry.amount
+        self.last_event_no = document[-1].event_no
+
+
+_AtWork: TypeAlias = dict[AccountKey, _AccountAtWork]
+
+
 def apply_group(
-    accepted: Iterable[Posted],
-    accounts: dict[AccountKey, AccountItems],
-    one_sided: Container[AccountKey] = (),
+    accepted: Iterable[Posted], needed: ItemsNeeded, accounts: Mapping[AccountKey, AccountItems]
 ) -> GroupApplications:
-    """Apply what a group posts, once it has its event numbers; `accounts` has what was needed."""
+    """Apply what a group posts, once it has its event numbers; `accounts` has what was needed. An account of
+    which nothing was needed, or nothing is open, may be missing there.
+    """
     result = GroupApplications()
-    for each in accepted:
-        if isinstance(each, AcceptedDrafts):
-            _apply_drafts(each, accounts, one_sided, result)
-        else:
-            _apply_document(each, accounts, one_sided, result)
-    # In the order of their key, of which an index takes neighbours for a quarter less.
-    result.opened.sort()
-    for (client_no, acct_no), items in accounts.items():
-        result.applications += [NewApplication(client_no, acct_no, made) for made in items.made]
-        result.changes += [ItemChange(client_no, acct_no, item) for item in items.changed()]
+    at_work: _AtWork = {
+        key: _AccountAtWork(accounts.get(key) or AccountItems(), before, before.last_event_no)
+        for key, before in needed.before.items()
+    }
+    if at_work:
+        for each in accepted:
+            if isinstance(each, AcceptedDrafts):
+                _apply_drafts(each, at_work)
+            else:
+                _apply_document(each, at_work, result)
+    for key, account in at_work.items():
+        _close(key, account, key in needed.out_of_turn, result)
     return result
 
 
-def _apply_document(
-    accepted: Accepted,
-    accounts: dict[AccountKey, AccountItems],
-    one_sided: Container[AccountKey],
-    result: GroupApplications,
-) -> None:
-    client_no, decision = accepted.client_no, accepted.decision
-    if decision.application is not None:
-        order = decision.application
-        items = accounts[client_no, order.acct_no]
-        accepted.applications = items.apply_credit(
-            order.credit_event_no, order.instruction, order.effective_date
-        )
-    for acct_no, document in _by_account(accepted):
-        key = (client_no, acct_no)
-        if key not in accounts:
-            if key in one_sided:
-                result.opened += [_opened(client_no, acct_no, entry) for entry in document]
-                continue
-            accounts[key] = AccountItems()
-        accounts[key].post(document)
-        if decision.new_due_date is not None:
-            accounts[key].re_age(*decision.new_due_date)
-        for entry in document:
-            if entry.instruction is not BY_CHARGE_DATE:
-                result.instructions.append((client_no, entry.event_no, entry.instruction.method.value))
+def _apply_drafts(accepted: AcceptedDrafts, at_work: _AtWork) -> None:
+    keys = {acct_no: (accepted.client_no, acct_no) for acct_no, _ in accepted.drafts.sides}
+    accounts = {acct_no: at_work[key] for acct_no, key in keys.items() if key in at_work}
+    if not accounts:
+        return
+    for acct_no, document in _documents(accepted):
+        account = accounts.get(acct_no)
+        if account is not None:
+            account.post(document)
 
 
-def _apply_drafts(
-    accepted: AcceptedDrafts,
-    accounts: dict[AccountKey, AccountItems],
-    one_sided: Container[AccountKey],
-    result: GroupApplications,
-) -> None:
-    client_no = accepted.client_no
-    keys = {acct_no: (client_no, acct_no) for acct_no, _ in accepted.drafts.sides}
-    in_full = {acct_no for acct_no, key in keys.items() if key not in accounts and key in one_sided}
-    result.opened += [
-        (
-            client_no,
-            acct_no,
-            _QUEUES[kind.effect],
-            day,
-            event_no,
-            kind.code,
-            amount,
-            due_date,
-            invoice_no or None,
-        )
-        for acct_no, (event_no, kind, amount, day, due_date, invoice_no) in zip(
-            accepted.drafts.columns.acct_nos, _entry_columns(accepted), strict=True
-        )
-        if acct_no in in_full
-    ]
-    if len(in_full) < len(keys):
-        for acct_no, document in _documents(accepted):
-            if acct_no not in in_full:
-                accounts.setdefault(keys[acct_no], AccountItems()).post(document)
-
-
-def _entry_columns(accepted: AcceptedDrafts) -> Iterable[tuple[int, TransactionType, int, date, date, int]]:
-    """Of each draft what an `Entry` begins with."""
-    columns = accepted.drafts.columns
-    return zip(
+def _documents(accepted: AcceptedDrafts) -> Iterable[tuple[int, Sequence[Entry]]]:
+    """The documents that the drafts are, each with its account: invoices, or single drafts."""
+    drafts, columns = accepted.drafts, accepted.drafts.columns
+    entries = map(
+        Entry,
         accepted.event_nos,
         columns.types,
         columns.amounts,
         columns.effective_dates,
         accepted.of_lines(attrgetter("due_date")) or columns.effective_dates,
-        accepted.of_lines(attrgetter("invoice_no")) or repeat(0, len(columns.types)),
-        strict=True,
+        accepted.of_lines(attrgetter("invoice_no")) or repeat(0),
     )
-
-
-def _documents(accepted: AcceptedDrafts) -> Iterable[tuple[int, list[Entry]]]:
-    """The documents that the drafts are, each with its account: invoices, or single drafts."""
-    drafts, entries = accepted.drafts, starmap(Entry, _entry_columns(accepted))
     if drafts.invoices is None:
-        return ((acct_no, [entry]) for acct_no, entry in zip(drafts.columns.acct_nos, entries, strict=True))
+        return ((acct_no, (entry,)) for acct_no, entry in zip(columns.acct_nos, entries, strict=True))
     heads = zip(drafts.invoices.acct_nos, drafts.invoices.line_counts, strict=True)
     return ((acct_no, list(islice(entries, lines))) for acct_no, lines in heads)
 
 
-_QUEUES: Final = {CHARGE: Queue.CHARGE, CREDIT: Queue.CREDIT}
+def _apply_document(accepted: Accepted, at_work: _AtWork, result: GroupApplications) -> None:
+    client_no, decision = accepted.client_no, accepted.decision
+    if decision.application is not None:
+        order = decision.application
+        items = at_work[client_no, order.acct_no].items
+        accepted.applications = items.apply_credit(
+            order.credit_event_no, order.instruction, order.effective_date
+        )
+    for acct_no, document in _by_account(accepted):
+        account = at_work.get((client_no, acct_no))
+        if account is None:
+            continue
+        account.post(document)
+        if decision.new_due_date is not None:
+            account.items.re_age(*decision.new_due_date)
+        for entry in document:
+            if entry.instruction is not BY_CHARGE_DATE:
+                result.instructions.append((client_no, entry.event_no, entry.instruction.method.value))
 
 
-def _opened(client_no: int, acct_no: int, entry: Entry) -> OpenedItem:
-    return (
-        client_no,
-        acct_no,
-        _QUEUES[entry.kind.effect],
-        entry.effective_date,
-        entry.event_no,
-        entry.kind.code,
-        entry.amount,
-        entry.due_date,
-        entry.invoice_no or None,
-    )
+def _close(key: AccountKey, account: _AccountAtWork, out_of_turn: bool, result: GroupApplications) -> None:
+    """What changes of an account: its applications, the rows of its items, and its mark."""
+    before, items = account.before, account.items
+    result.applications += [NewApplication(*key, made) for made in items.made]
+    held = sum(item.open_amount - item.stored_amount for item in items.all() if item.is_held)
+    amount = before.amount + account.effect + held
+    if out_of_turn or before.amount * amount <= 0:
+        # All that waits in its turn is known, and what is still open gets a row.
+        after = account.last_event_no
+    else:
+        # Behind the last that was paid, all waits as before.
+        after = max((item.event_no for item in items.all() if _was_in_turn(item, amount)), default=0)
+    result.waiting[key] = WaitingChange(held, after)
+    mark = max(after, before.after)
+    result.changes += [
+        ItemChange(*key, item)
+        for item in items.all()
+        if item.open_amount != item.stored_amount and (item.stored_amount or item.event_no <= mark)
+    ]
+
+
+def _was_in_turn(item: Item, waiting: int) -> bool:
+    """Whether the item waited in its turn, and was paid or paid; `waiting` has the sign of what waits."""
+    return item.is_touched and not item.stored_amount and item.kind.effect * waiting > 0
 
 
 def _by_account(accepted: Accepted) -> Iterable[tuple[int, list[Entry]]]:

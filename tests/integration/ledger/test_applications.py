@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Connection
 
+from ledger_service.tables import metadata
 from service_kit import migrations
 from service_kit.database import engine_on
 from service_kit.dates import date_to_proto
@@ -304,21 +305,27 @@ async def test_many_at_once_through_two_services_leave_what_is_applied_whole(ser
         assert balance == await ledger.balance(acct)
 
 
-# What the migration to 0003 made, and nothing of before or after.
-WITHOUT_0003 = """
-    DROP TABLE application, application_instruction, open_item;
+# What the migration to 0003 made, with what the one to 0008 made of it, and nothing of the others.
+WITHOUT_APPLICATIONS = """
+    DROP VIEW open_item;
+    DROP TABLE application, application_instruction, item_balance;
     DROP SEQUENCE application_seq;
-    ALTER TABLE account_balance DROP COLUMN last_effective_date
+    ALTER TABLE account_balance DROP COLUMN last_effective_date, DROP COLUMN held, DROP COLUMN waiting_after
 """
 
 
-async def run_0003(url: str) -> None:
-    """Run this revision alone, on a database that has all others."""
-    revision = importlib.import_module("ledger_service.migrations.versions.0003_applications")
+async def make_applications(url: str) -> None:
+    """Run these two revisions alone, on a database that has all others."""
+    versions = "ledger_service.migrations.versions"
+    revisions = [
+        importlib.import_module(f"{versions}.{name}")
+        for name in ("0003_applications", "0008_waiting_in_turn")
+    ]
 
     def upgrade(connection: Connection) -> None:
-        with Operations.context(MigrationContext.configure(connection)):
-            revision.upgrade()
+        with Operations.context(MigrationContext.configure(connection, opts={"target_metadata": metadata})):
+            for revision in revisions:
+                revision.upgrade()
 
     engine = engine_on(url, name="test", pool_size=1)
     async with engine.begin() as connection:
@@ -353,8 +360,8 @@ async def test_the_migration_applies_what_was_posted_before_oldest_first(
         for made in await applications.made(acct_no=each)
     ]
 
-    await sql.execute(WITHOUT_0003)
-    await run_0003(database.owner_url)
+    await sql.execute(WITHOUT_APPLICATIONS)
+    await make_applications(database.owner_url)
     runtime_role = urlsplit(database.url).username
     await migrations.upgrade("ledger_service", database.owner_url, runtime_role)
 

@@ -87,7 +87,15 @@ class Books:
             payment_term_days=30,
             created_at=RECORDED_AT,
         )
-        await self.insert("account_balance", client_no=client_no, acct_no=acct_no, balance=0, last_event_no=0)
+        await self.insert(
+            "account_balance",
+            client_no=client_no,
+            acct_no=acct_no,
+            balance=0,
+            last_event_no=0,
+            held=0,
+            waiting_after=0,
+        )
         plan_instance_nos = []
         for plan in plans:
             plan_instance_nos.append(next(self._numbers))
@@ -116,7 +124,7 @@ class Books:
 
     async def apply(self, client_no: int, *acct_nos: int) -> None:
         """Work out anew what is applied on the accounts, and what is open."""
-        for table in ("application", "open_item"):
+        for table in ("application", "item_balance"):
             await self.connection.execute(
                 f"DELETE FROM {table} WHERE client_no = $1 AND acct_no = ANY ($2)", client_no, acct_nos
             )
@@ -127,10 +135,11 @@ class Books:
         made, open_items = replayed.replay(history, first_no)
         for statement, rows in (
             (replayed.WRITE_APPLICATIONS, made),
-            (replayed.WRITE_OPEN_ITEMS, open_items),
+            (replayed.WRITE_ITEM_BALANCES, open_items),
         ):
             if rows:
                 await self.connection.execute(statement, *replayed.columns_of(rows))
+        await self.connection.execute(replayed.WRITE_MARKS, client_no, acct_nos)
 
     async def _write(self, client_no: int, entry: Entry) -> int:
         event_no = next(self._event_nos)

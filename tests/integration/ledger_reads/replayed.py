@@ -42,19 +42,31 @@ WRITE_APPLICATIONS: Final = """
                   $7::bigint[], $8::bigint[], $9::date[], $10::timestamptz[])
 """
 
-WRITE_OPEN_ITEMS: Final = """
-    INSERT INTO open_item (client_no, acct_no, queue, effective_date, event_no, transaction_type, open_amount,
-                           due_date, invoice_no)
+WRITE_ITEM_BALANCES: Final = """
+    INSERT INTO item_balance (client_no, acct_no, queue, effective_date, event_no, transaction_type,
+                              open_amount)
     SELECT *
       FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::date[], $5::bigint[], $6::smallint[],
-                  $7::bigint[], $8::date[], $9::bigint[])
+                  $7::bigint[])
+"""
+
+# All that is open has a row of its own.
+WRITE_MARKS: Final = """
+    UPDATE account_balance AS balance
+       SET waiting_after = balance.last_event_no,
+           held = coalesce((SELECT sum(open_amount)
+                              FROM item_balance AS item
+                             WHERE item.client_no = balance.client_no
+                               AND item.acct_no = balance.acct_no
+                               AND item.queue = 3), 0)
+     WHERE balance.client_no = $1 AND balance.acct_no = ANY ($2)
 """
 
 
 def replay(
     history: Sequence[Any], first_application_no: int
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """The rows of application and of open_item that the rows of HISTORY come to."""
+    """The rows of application and of item_balance that the rows of HISTORY come to."""
     applications: list[tuple[Any, ...]] = []
     open_items: list[tuple[Any, ...]] = []
     for (client_no, acct_no), rows in groupby(history, key=lambda row: (row[0], row[1])):
@@ -88,8 +100,6 @@ def replay(
                 item.event_no,
                 item.kind.code,
                 item.open_amount,
-                item.due_date,
-                item.invoice_no or None,
             )
             for item in items.open_items()
         ]

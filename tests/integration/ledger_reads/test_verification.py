@@ -33,6 +33,7 @@ class Story:
     write_off: int
     charge: int
     opening_credit: int
+    late_fee: int
     cash_credit: int
     cy: int
     statements: list[int]
@@ -66,12 +67,12 @@ async def write_story(books: Books) -> Story:
         Entry(ada, 6, 400, JUNE, row={"kind": 1, "invoice_no": invoice_no}, comment="bad debt")
     )
     (charge,) = await books.post(Entry(bob, 14, 1_200, JUNE))
-    _, cash_credit = await books.post(Entry(bob, 15, 250, JULY), Entry(bob, 10, 50, JULY))
+    late_fee, cash_credit = await books.post(Entry(bob, 15, 250, JULY), Entry(bob, 10, 50, JULY))
     (cy,) = await books.account("Cy")
     statements = await write_statements(books, cy)
     return Story(
         ada, plan, bob, invoice_no, lines, voided_invoice_no, payment, check, check_void, refund, memo,
-        transfer, write_off, charge, opening_credit, cash_credit, cy, statements,
+        transfer, write_off, charge, opening_credit, late_fee, cash_credit, cy, statements,
     )  # fmt: skip
 
 
@@ -110,6 +111,14 @@ async def test_sound_books_have_no_finding(books: Books, engine: AsyncEngine) ->
     assert await verify(engine, 9) == ([], Summary(transactions=0, accounts=0, findings=0))
 
 
+async def test_what_waits_in_its_turn_needs_no_row(books: Books, engine: AsyncEngine) -> None:
+    await sql(*WITHOUT_A_ROW)(books, await write_story(books))
+
+    findings, _ = await verify(engine)
+
+    assert findings == []
+
+
 async def test_books_are_read_in_batches_and_the_result_is_the_same(
     books: Books, engine: AsyncEngine
 ) -> None:
@@ -131,16 +140,23 @@ Expected = Callable[[Story], Collection[tuple[Check, str, int, int, int]]]
 """(check, table, acct_no, plan_instance_no, event_no)"""
 
 
-def sql(statement: str) -> Plant:
-    """A fault planted with one statement, in which {names} are those of the story."""
+def sql(*statements: str) -> Plant:
+    """A fault planted with these statements, in which {names} are those of the story."""
 
     async def plant(books: Books, story: Story) -> None:
         names = {name: getattr(story, name) for name in story.__slots__}
-        status = await books.connection.execute(statement.format(client=CLIENT, **names))
-        assert status.split()[-1] != "0", f"nothing was changed: {statement}"
+        for statement in statements:
+            status = await books.connection.execute(statement.format(client=CLIENT, **names))
+            assert status.split()[-1] != "0", f"nothing was changed: {statement}"
 
     return plant
 
+
+# No fault: the last charge of an account waits in its turn.
+WITHOUT_A_ROW = (
+    "DELETE FROM item_balance WHERE event_no = {late_fee}",
+    "UPDATE account_balance SET waiting_after = {late_fee} - 1 WHERE acct_no = {bob}",
+)
 
 FAULTS: dict[str, tuple[Plant, Expected]] = {
     "an account's balance is off by one": (
@@ -243,7 +259,7 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
             (Check.ACCOUNT_BALANCE, "account_balance", it.bob, 0, 0),
             (Check.SOURCE_ROW, "external_charge", it.bob, 0, it.charge),
             (Check.COMMIT_GROUP, "commit_group_part", 0, 0, it.charge),
-            (Check.APPLICATION, "open_item", it.bob, 0, it.charge),
+            (Check.APPLICATION, "item_balance", it.bob, 0, it.charge),
         },
     ),
     "a transaction was moved to another account": (
@@ -254,7 +270,7 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
             (Check.SOURCE_ROW, "external_charge", it.bob, 0, it.charge),
             (Check.COMMIT_GROUP, "commit_group_part", 0, 0, it.charge),
             (Check.APPLICATION, "acct_transaction", it.ada, 0, it.charge),
-            (Check.APPLICATION, "open_item", it.bob, 0, it.charge),
+            (Check.APPLICATION, "item_balance", it.bob, 0, it.charge),
         },
     ),
     "a transaction is in another currency than its account": (
@@ -290,7 +306,7 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
             # Both credits that paid the leg, and what is open of it.
             (Check.APPLICATION, "application", it.bob, 0, it.opening_credit),
             (Check.APPLICATION, "application", it.bob, 0, it.cash_credit),
-            (Check.APPLICATION, "open_item", it.bob, 0, it.transfer[1]),
+            (Check.APPLICATION, "item_balance", it.bob, 0, it.transfer[1]),
         },
     ),
     "a transfer is to another account than it says": (
@@ -357,14 +373,14 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
         },
     ),
     "another amount is open": (
-        sql("UPDATE open_item SET open_amount = open_amount - 1 WHERE event_no = {charge}"),
+        sql("UPDATE item_balance SET open_amount = open_amount - 1 WHERE event_no = {charge}"),
         lambda it: {
             (Check.APPLICATION, "acct_transaction", it.bob, 0, it.charge),
             (Check.APPLICATION, "account_balance", it.bob, 0, 0),
         },
     ),
     "what is open is missing": (
-        sql("DELETE FROM open_item WHERE event_no = {charge}"),
+        sql("DELETE FROM item_balance WHERE event_no = {charge}"),
         lambda it: {
             (Check.APPLICATION, "acct_transaction", it.bob, 0, it.charge),
             (Check.APPLICATION, "account_balance", it.bob, 0, 0),
@@ -372,13 +388,34 @@ FAULTS: dict[str, tuple[Plant, Expected]] = {
     ),
     "a credit waits while a charge does": (
         sql(
-            "INSERT INTO open_item (client_no, acct_no, queue, effective_date, event_no, transaction_type,"
-            " open_amount, due_date) VALUES ({client}, {bob}, 2, '2026-07-01', {cash_credit}, 10, 50,"
-            " '2026-07-01')"
+            "INSERT INTO item_balance (client_no, acct_no, queue, effective_date, event_no, transaction_type,"
+            " open_amount) VALUES ({client}, {bob}, 2, '2026-07-01', {cash_credit}, 10, 50)"
         ),
         lambda it: {
             (Check.APPLICATION, "acct_transaction", it.bob, 0, it.cash_credit),
-            (Check.APPLICATION, "open_item", it.bob, 0, it.cash_credit),
+            (Check.APPLICATION, "item_balance", it.bob, 0, it.cash_credit),
+            (Check.APPLICATION, "account_balance", it.bob, 0, 0),
+        },
+    ),
+    "another amount is held": (
+        sql("UPDATE account_balance SET held = held + 1 WHERE acct_no = {bob}"),
+        lambda it: {(Check.APPLICATION, "account_balance", it.bob, 0, 0)},
+    ),
+    "what has a row waits without one too": (
+        sql("UPDATE account_balance SET waiting_after = {late_fee} - 1 WHERE acct_no = {bob}"),
+        lambda it: {
+            (Check.APPLICATION, "acct_transaction", it.bob, 0, it.late_fee),
+            (Check.APPLICATION, "account_balance", it.bob, 0, 0),
+        },
+    ),
+    "what waits without a row is not behind what has one": (
+        sql(
+            *WITHOUT_A_ROW,
+            "UPDATE item_balance SET effective_date = '2027-01-01' WHERE event_no = {transfer[1]}",
+        ),
+        lambda it: {
+            (Check.APPLICATION, "item_balance", it.bob, 0, it.transfer[1]),
+            (Check.APPLICATION, "acct_transaction", it.bob, 0, it.transfer[1]),
             (Check.APPLICATION, "account_balance", it.bob, 0, 0),
         },
     ),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ledger_service.rules.aging import AgingEntry, apply_credits
 from ledger_service.rules.applications import (
     BY_CHARGE_DATE,
+    NOTHING_WAITS,
     AccountItems,
     Application,
     Entry,
@@ -18,12 +19,19 @@ from ledger_service.rules.applications import (
     Item,
     Method,
     Queue,
+    Waiting,
 )
 from ledger_service.rules.books import AccountKey
 from ledger_service.rules.commit_groups import Accepted, CommitGroup
 from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
-from ledger_service.rules.group_applications import ItemsNeeded, apply_group, items_needed
+from ledger_service.rules.group_applications import (
+    GroupApplications,
+    ItemsNeeded,
+    apply_group,
+    items_needed,
+    waiting_after,
+)
 from ledger_service.rules.postings import CreditApplication
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from tests.unit.ledger.memory_ledger import CLIENT, TODAY, MemoryLedger
@@ -269,71 +277,88 @@ class AppliedLedger(MemoryLedger):
     """A ledger that applies what it posts: with all it knows, and again with what a group would have read."""
 
     whole: dict[AccountKey, AccountItems] = field(default_factory=dict)
-    stored_items: dict[int, tuple[int, Item]] = field(default_factory=dict)
-    """By transaction, open or closed: its account and its item."""
+    items: dict[int, tuple[int, Item]] = field(default_factory=dict)
+    """By transaction, open or closed: its account and its item, as `whole` has it."""
+    rows: dict[int, int] = field(default_factory=dict)
+    """By transaction: what is open of it, where that is stored."""
+    waiting: dict[AccountKey, Waiting] = field(default_factory=dict)
     made: list[tuple[int, Application]] = field(default_factory=list)
 
     def _keep(self, accepted: list[Accepted]) -> CommitGroup | None:
         group = super()._keep(accepted)
         if group is None:
             return None
-        before = {
-            (CLIENT, acct_no): self.balance(acct_no) - group.balance_changes.get((CLIENT, acct_no), 0)
-            for acct_no in self.accounts
-        }
-        read = self._read_needed(items_needed(accepted, before))
+        needed = items_needed(accepted, self.waiting)
+        applied = apply_group(accepted, needed, self._read_needed(needed))
         known = {key: len(items.made) for key, items in self.whole.items()}
-        applied = apply_group(accepted, read)
-        apply_group(accepted, self.whole)
+        for acct_no in self.accounts:
+            self.whole.setdefault((CLIENT, acct_no), AccountItems())
+        apply_group(accepted, ItemsNeeded(dict.fromkeys(self.whole, NOTHING_WAITS)), self.whole)
         for key, items in self.whole.items():
             expected = items.made[known.get(key, 0) :]
             found = [
                 each.application for each in applied.applications if (each.client_no, each.acct_no) == key
             ]
             assert list(map(shown, found)) == list(map(shown, expected))
+            self.items |= {item.event_no: (key[1], item) for item in items.all()}
         self.made += [(each.acct_no, each.application) for each in applied.applications]
-        for change in applied.changes:
-            self._store(change.acct_no, change.item)
-        self._store_closed(accepted)
+        self._store(group, applied)
         self._require_same_items()
         return group
 
-    def _store(self, acct_no: int, item: Item) -> None:
-        item.stored_amount = item.open_amount
-        self.stored_items[item.event_no] = acct_no, item
+    def _store(self, group: CommitGroup, applied: GroupApplications) -> None:
+        for change in applied.changes:
+            if change.item.open_amount:
+                self.rows[change.item.event_no] = change.item.open_amount
+            else:
+                del self.rows[change.item.event_no]
+        assert applied.waiting.keys() <= group.balance_changes.keys()
+        self.waiting |= waiting_after(group, applied, self.waiting)
 
-    def _store_closed(self, accepted: list[Accepted]) -> None:
-        """What was paid in the very group in which it was posted changed no open item, but is there."""
-        for each in accepted:
-            for transaction in each.transactions():
-                if transaction.event_no not in self.stored_items:
-                    items = self.whole[CLIENT, transaction.acct_no]
-                    self._store(transaction.acct_no, copy_of(items[transaction.event_no]))
+    def _stored(self) -> dict[int, tuple[int, Item]]:
+        """By transaction: its account, and its item as it would be read."""
+        stored = {}
+        for event_no, (acct_no, item) in self.items.items():
+            waiting = self.waiting[CLIENT, acct_no]
+            waits = waiting.amount != 0 and item.kind.is_charge is (waiting.amount > 0)
+            row = self.rows.get(event_no, 0)
+            assert not (row and waits and event_no > waiting.after)
+            amount = row or (self.amount(event_no) if waits and event_no > waiting.after else 0)
+            stored[event_no] = acct_no, copy_of(item, amount, row)
+        return stored
+
+    def amount(self, event_no: int) -> int:
+        return next(each.amount for each in self.transactions if each.event_no == event_no)
 
     def _require_same_items(self) -> None:
         expected = {
             item.event_no: item.open_amount for items in self.whole.values() for item in items.open_items()
         }
         found = {
-            event_no: item.open_amount
-            for event_no, (_, item) in self.stored_items.items()
-            if item.open_amount
+            event_no: item.open_amount for event_no, (_, item) in self._stored().items() if item.open_amount
         }
         assert found == expected
 
     def _read_needed(self, needed: ItemsNeeded) -> dict[AccountKey, AccountItems]:
-        read = {key: AccountItems() for key in needed.whole}
-        for acct_no, item in self.stored_items.values():
-            if item.open_amount and (CLIENT, acct_no) in needed.whole:
-                read[CLIENT, acct_no].add(copy_of(item))
-        for (client_no, acct_no, queue), amount in needed.fronts.items():
-            items = read.setdefault((client_no, acct_no), AccountItems())
+        read = {key: AccountItems(is_whole=key in needed.whole) for key in needed.before}
+        stored = self._stored()
+        for (_, acct_no, queue), wanted in needed.fronts.items():
+            assert queue is self.waiting[CLIENT, acct_no].queue
             found = 0
-            for item in self._front(acct_no, queue):
-                if found >= amount:
+            for item in front_of(acct_no, queue, stored.values()):
+                if found >= wanted:
                     break
-                items.add(copy_of(item))
+                read[CLIENT, acct_no].add(item)
                 found += item.open_amount
+        for acct_no, item in stored.values():
+            account = CLIENT, acct_no
+            is_tail = account in needed.tails and not item.stored_amount
+            if (
+                item.open_amount
+                and (account in needed.whole or is_tail)
+                and item.event_no not in read[account]
+            ):
+                read[account].add(item)
         undone = {event_no for _, event_no in needed.undone}
         named = set(undone)
         for acct_no, made in self.made:
@@ -342,18 +367,19 @@ class AppliedLedger(MemoryLedger):
                 named |= pair
                 read[CLIENT, acct_no].add_application(made)
         for event_no in named:
-            acct_no, item = self.stored_items[event_no]
+            acct_no, item = stored[event_no]
             if not item.open_amount:
-                read[CLIENT, acct_no].add(copy_of(item))
+                read[CLIENT, acct_no].add(item)
         return read
 
-    def _front(self, acct_no: int, queue: Queue) -> list[Item]:
-        items = [
-            item
-            for each, item in self.stored_items.values()
-            if each == acct_no and item.open_amount and item.queue is queue
-        ]
-        return sorted(items, key=lambda item: item.order)
+
+def front_of(acct_no: int, queue: Queue, items: Iterable[tuple[int, Item]]) -> list[Item]:
+    """What waits: first what has a row, in order, then the others in the order in which they were posted."""
+    waiting = [item for each, item in items if each == acct_no and item.open_amount and item.queue is queue]
+    rows = sorted((item for item in waiting if item.stored_amount), key=lambda item: item.order)
+    others = sorted((item for item in waiting if not item.stored_amount), key=lambda item: item.event_no)
+    assert [*rows, *others] == sorted(waiting, key=lambda item: item.order)
+    return [*rows, *others]
 
 
 def shown(made: Application) -> tuple[object, ...]:
@@ -367,16 +393,16 @@ def shown(made: Application) -> tuple[object, ...]:
     )
 
 
-def copy_of(item: Item) -> Item:
+def copy_of(item: Item, amount: int, row: int) -> Item:
     return Item(
         item.event_no,
         item.kind,
-        item.open_amount,
+        amount,
         item.effective_date,
         item.due_date,
         item.invoice_no,
         item.is_held,
-        item.open_amount,
+        row,
     )
 
 
@@ -390,7 +416,7 @@ def require_applied(ledger: AppliedLedger) -> None:
         left[credit] -= amount
         left[charge] -= amount
     assert min(left.values(), default=0) >= 0
-    open_items = {event_no: item for event_no, (_, item) in ledger.stored_items.items() if item.open_amount}
+    open_items = {event_no: item for event_no, (_, item) in ledger.items.items() if item.open_amount}
     assert {event_no: item.open_amount for event_no, item in open_items.items()} == {
         event_no: amount for event_no, amount in left.items() if amount
     }

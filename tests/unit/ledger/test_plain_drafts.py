@@ -10,12 +10,19 @@ from hypothesis import strategies as st
 from ledger_service.group_decisions import Decided, GroupDecisions
 from ledger_service.requests import PostingRequest
 from ledger_service.rules import sources
-from ledger_service.rules.applications import BY_CHARGE_DATE, AccountItems, Instruction, Method
+from ledger_service.rules.applications import (
+    BY_CHARGE_DATE,
+    AccountItems,
+    Instruction,
+    Item,
+    Method,
+    Waiting,
+)
 from ledger_service.rules.books import Account, Books
 from ledger_service.rules.commit_groups import Accepted, CommitGroup, lay_out, numbers_needed
 from ledger_service.rules.documents import Document, document_kind
 from ledger_service.rules.drafts import Draft, check_draft
-from ledger_service.rules.group_applications import apply_group, items_needed
+from ledger_service.rules.group_applications import ItemsNeeded, apply_group, items_needed
 from ledger_service.rules.needs import Needs
 from ledger_service.rules.plain_drafts import PlainDrafts
 from ledger_service.rules.plain_singles import plain_singles
@@ -69,6 +76,7 @@ def some_books() -> Books:
     for acct_no in (1, 2, 3):
         books.accounts[CLIENT, acct_no] = Account("USD", 30)
         books.balances[CLIENT, acct_no] = 100 * (acct_no - 2)
+        books.waiting[CLIENT, acct_no] = Waiting(100 * (acct_no - 2), 0, TODAY - timedelta(days=1), 50)
         books.plan_instances[CLIENT, 10 * acct_no] = acct_no
         books.plan_balances[CLIENT, 10 * acct_no] = 50
     books.reference_codes[CLIENT, 1, "f"] = 77
@@ -102,16 +110,18 @@ def posted(request: PostingRequest) -> tuple[Decided, Books, CommitGroup | None,
         return decided, books, None, None
     firsts = dict.fromkeys(numbers_needed(decisions.accepted), 1_000)
     group = lay_out(decisions.accepted, firsts, NOW)
-    before = {key: books.balances[key] - change for key, change in group.balance_changes.items()}
-    needed = items_needed(decisions.accepted, before)
-    read: dict[tuple[int, int], AccountItems] = {(CLIENT, 3): AccountItems()}
-    applied = apply_group(decisions.accepted, read, needed.one_sided)
-    items = [
-        (key, item.event_no, item.queue, item.open_amount)
-        for key, each in read.items()
-        for item in each.open_items()
-    ]
-    return decided, books, group, (sorted(applied.opened), sorted(items), len(applied.applications))
+    needed = items_needed(decisions.accepted, books.waiting)
+    applied = apply_group(decisions.accepted, needed, {key: some_items(needed, key) for key in needed.before})
+    return decided, books, group, (applied.applications, applied.changes, applied.waiting)
+
+
+def some_items(needed: ItemsNeeded, account: tuple[int, int]) -> AccountItems:
+    """All that waits on an account, in one item."""
+    items = AccountItems(is_whole=account in needed.whole)
+    amount = needed.before[account].amount
+    if amount:
+        items.add(Item(50, TRANSACTION_TYPES[14 if amount > 0 else 2], abs(amount), TODAY, TODAY))
+    return items
 
 
 @given(st.lists(drafts(), min_size=1, max_size=6))
