@@ -1,12 +1,12 @@
-"""An empty gRPC service, the limit of what single calls can reach: grpc.aio on uvloop, in one process.
+"""Empty gRPC services, the limits of what single calls can reach: grpc.aio on uvloop, in one process.
 
 `python -m benchmarks.echo` serves on a port that the system chooses, prints it, and stops with its standard
-input.
+input. It does nothing; `benchmarks.writing_echo` writes to the database.
 """
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from subprocess import PIPE, Popen
 from typing import Final
@@ -19,14 +19,11 @@ _SERVICE: Final = "tallybook.benchmarks.Echo"
 METHOD: Final = f"/{_SERVICE}/Echo"
 
 
-async def _echo(request: Empty, _: object) -> Empty:
-    return request
-
-
-async def _serve() -> None:
+async def serve(answer: Callable[[Empty, object], Awaitable[Empty]]) -> None:
+    """Serve until the standard input ends."""
     server = grpc.aio.server()
     handler = grpc.unary_unary_rpc_method_handler(
-        _echo, request_deserializer=Empty.FromString, response_serializer=Empty.SerializeToString
+        answer, request_deserializer=Empty.FromString, response_serializer=Empty.SerializeToString
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Echo": handler}),))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -37,9 +34,10 @@ async def _serve() -> None:
 
 
 @contextmanager
-def running_echo() -> Iterator[tuple[str, int]]:
+def running_echo(module: str = "benchmarks.echo", *arguments: str) -> Iterator[tuple[str, int]]:
     """The address and the process id of an echo service in a process of its own."""
-    with Popen([sys.executable, "-m", "benchmarks.echo"], stdin=PIPE, stdout=PIPE, text=True) as process:
+    command = [sys.executable, "-m", module, *arguments]
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -48,5 +46,9 @@ def running_echo() -> Iterator[tuple[str, int]]:
             process.stdin.close()
 
 
+async def _echo(request: Empty, _: object) -> Empty:
+    return request
+
+
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    uvloop.run(serve(_echo))

@@ -1,4 +1,5 @@
-"""The limit of posting: COPY of the same rows, by one connection, with nothing decided about them.
+"""The limits of posting: COPY of the same rows, by one connection, with nothing decided about them; and for
+single calls one statement that does the same.
 
 The rows go into copies of the ledger's own tables, with all their indexes, and the balances of the accounts
 are updated in the same commit. What a row looks like is learned from a document that the ledger wrote itself,
@@ -8,7 +9,7 @@ so that the comparison stays fair when the schema changes.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Final
 
 import asyncpg
@@ -34,6 +35,12 @@ _UPDATE_BALANCES: Final = f"""
        SET balance = balance.balance + change.amount, last_event_no = $4
       FROM unnest($2::bigint[], $3::bigint[]) AS change (acct_no, amount)
      WHERE balance.client_no = $1 AND balance.acct_no = change.acct_no
+"""  # noqa: S608  # our own name
+
+_UPDATE_BALANCE: Final = f"""
+    UPDATE {_SCHEMA}.account_balance
+       SET balance = balance + $3, last_event_no = $4
+     WHERE client_no = $1 AND acct_no = $2
 """  # noqa: S608  # our own name
 
 _OPTIONS: Final = "SELECT reloptions FROM pg_class WHERE oid = to_regclass($1)"
@@ -68,6 +75,7 @@ class RawTables:
         self._stride = max(len(rows) for rows in document.values())
         self._amount = sum(row["amount"] for row in document["acct_transaction"])
         self._written = 0
+        self._statement = self._one_statement()
 
     @classmethod
     async def copied(
@@ -94,6 +102,23 @@ class RawTables:
         return cls(
             connection, books, {table: [dict(row) for row in rows] for table, rows in document.items()}
         )
+
+    async def write_one(self) -> None:
+        """Write one document by one prepared statement, which is a transaction by itself."""
+        commit = self._commit([next(self._acct_nos)])
+        ((acct_no, change),) = commit.changes.items()
+        values = [self._client_no, acct_no, change, commit.last_event_no]
+        for rows in commit.rows.values():
+            values += [value for row in rows for value in row]
+        await self._connection.execute(self._statement, *values)
+
+    def _one_statement(self) -> str:
+        steps, parameters = [_UPDATE_BALANCE], count(5)
+        for table, pattern in self._document.items():
+            rows = (f"({', '.join(f'${next(parameters)}' for _ in row)})" for row in pattern)
+            steps.append(f"INSERT INTO {_SCHEMA}.{table} VALUES {', '.join(rows)}")  # noqa: S608  # our own names
+        *before, last = steps
+        return f"WITH {', '.join(f'step_{place} AS ({each})' for place, each in enumerate(before))} {last}"
 
     async def copy_round(self, meter: Meter, commits: int, documents: int) -> Sample:
         """A round of so many commits of so many documents each."""
