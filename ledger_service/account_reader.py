@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ledger_service import store_reads
 from ledger_service.aging import AccountAging, AgingQuery, list_aging
+from ledger_service.day_sums import DaySums
 from ledger_service.rules.refusals import account_not_found
 from ledger_service.rules.statements import (
     MOST_LINES,
@@ -26,10 +27,11 @@ Found = TypeVar("Found")
 class AccountReader:
     """Reads accounts and writes nothing. Where one account is asked for and missing: ACCOUNT_NOT_FOUND."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, day_sums: DaySums) -> None:
         # One statement is a state of the books by itself: no transaction is begun for it.
         self._engine = store_reads.single_statements_of(engine)
         self._snapshots = store_reads.snapshot_of(engine)
+        self._day_sums = day_sums
 
     async def account(self, client_no: int, acct_no: int) -> Account:
         """The account with this number."""
@@ -66,7 +68,8 @@ class AccountReader:
     async def balances_at_date(self, client_no: int, acct_no: int, as_of: date) -> AccountBalances:
         """Counting what takes effect on `as_of` or earlier, whenever it was recorded."""
         async with driver_connection(self._engine) as connection:
-            found = await store_reads.balances_at_date(connection, client_no, acct_no, as_of)
+            found, counted = await store_reads.balances_at_date(connection, client_no, acct_no, as_of)
+        self._day_sums.counted(client_no, acct_no, counted)
         return _existing(found, client_no, acct_no)
 
     async def balances_at_event(self, client_no: int, acct_no: int, event_no: int) -> AccountBalances:
@@ -94,10 +97,13 @@ class AccountReader:
             account = _existing(
                 await store_reads.find_account(snapshot, client_no, acct_no), client_no, acct_no
             )
-            opening_balance = await store_reads.balance_before(snapshot, client_no, acct_no, period_start)
+            opening_balance, counted = await store_reads.balance_before(
+                snapshot, client_no, acct_no, period_start
+            )
             transactions = await store_reads.transactions_within(
                 snapshot, client_no, acct_no, period_start, period_end, MOST_LINES + 1
             )
+        self._day_sums.counted(client_no, acct_no, counted)
         require_readable(len(transactions), period_start, period_end)
         return account, compose_statement(opening_balance, transactions)
 

@@ -12,6 +12,7 @@ from ledger_service.account_reader import AccountReader
 from ledger_service.application_reader import ApplicationReader
 from ledger_service.authorisation import AUTHORISATION
 from ledger_service.chart import ChartOfAccounts
+from ledger_service.day_sums import running_day_sums
 from ledger_service.invoice_reader import InvoiceReader
 from ledger_service.journal_export import JournalExporter
 from ledger_service.keyed_changes import KeyedChanges
@@ -74,12 +75,13 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
         async with (
             running_relay(settings, engine) as relay,
             running_watcher(settings) as watcher,
+            running_day_sums(engine) as day_sums,
             running_poster(settings, clock, _both(relay.wake, watcher.wake)) as poster,
         ):
             calls, invoices = PostingCalls(poster, clock), InvoiceReader(engine)
             changes = KeyedChanges(engine, clock, relay.wake)
             yield Servicers(
-                accounts=AccountServicer(calls, AccountReader(engine)),
+                accounts=AccountServicer(calls, AccountReader(engine, day_sums)),
                 ledger=LedgerServicer(calls, TransactionReader(engine), invoices),
                 applications=ApplicationServicer(calls, ApplicationReader(engine)),
                 invoices=InvoiceServicer(calls, invoices),

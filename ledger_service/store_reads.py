@@ -180,35 +180,73 @@ _BALANCES_NOW: Final = """
 
 # What counts at a date, without reading all of the history: what takes effect after it is taken off what is
 # stored, or, where the date is nearer to the beginning of the account, what takes effect by then is added up.
-# At the last date of the account or later, nothing is read. The first and the last day of the calendar arrive
-# as infinite dates, which can't be subtracted: so the distance is that of the nearest day of the account.
+# At the last date of the account or later, nothing is read. Where the account has sums by day, they stand for
+# the transactions up to their mark, and those after it are read by their numbers. (OFFSET 0 keeps each to the
+# index that is meant, whatever else looks cheaper.)
+#
+# The first and the last day of the calendar arrive as infinite dates, which can't be subtracted: so the
+# distance is that of the nearest day of the account.
 _COUNTED_AT_DATE: Final = """
     WITH ends AS MATERIALIZED (
         SELECT b.balance,
                b.last_effective_date AS last_date,
                (SELECT min(effective_date)
                   FROM acct_transaction
-                 WHERE client_no = $1 AND acct_no = $2) AS first_date
+                 WHERE client_no = $1 AND acct_no = $2) AS first_date,
+               (SELECT through_event_no
+                  FROM day_sum_mark
+                 WHERE client_no = $1 AND acct_no = $2) AS summed_through
           FROM account_balance AS b
          WHERE b.client_no = $1 AND b.acct_no = $2
     ), side AS MATERIALIZED (
         SELECT balance,
+               summed_through,
                within - first_date < last_date - within AS is_early
           FROM (SELECT ends.*, least(greatest({as_of}, first_date), last_date) AS within FROM ends) AS ends
     ), span AS MATERIALIZED (
-        SELECT CASE WHEN is_early THEN 1 ELSE -1 END AS sign,
+        SELECT summed_through,
+               CASE WHEN is_early THEN 1 ELSE -1 END AS sign,
                CASE WHEN is_early THEN date '-infinity' ELSE {as_of} + 1 END AS first_day,
                CASE WHEN is_early THEN {as_of} ELSE date 'infinity' END AS last_day
           FROM side
     ), counted AS MATERIALIZED (
-        SELECT t.plan_instance_no, sum(t.amount * y.effect * span.sign) AS balance
-          FROM span
-          JOIN acct_transaction AS t
-            ON t.client_no = $1
-           AND t.acct_no = $2
-           AND t.effective_date BETWEEN span.first_day AND span.last_day
-          JOIN transaction_type AS y ON y.code = t.transaction_type
-         GROUP BY t.plan_instance_no
+        SELECT plan_instance_no, sum(amount) AS balance, sum(transactions) AS transactions
+          FROM (SELECT coalesce(t.plan_instance_no, 0) AS plan_instance_no,
+                       t.amount * y.effect * span.sign AS amount,
+                       1 AS transactions
+                  FROM span
+                  JOIN acct_transaction AS t
+                    ON t.client_no = $1
+                   AND t.acct_no = $2
+                   AND t.effective_date BETWEEN span.first_day AND span.last_day
+                  JOIN transaction_type AS y ON y.code = t.transaction_type
+                 WHERE span.summed_through IS NULL
+                 UNION ALL
+                SELECT d.plan_instance_no, d.amount * span.sign, 0
+                  FROM span
+                 CROSS JOIN LATERAL (
+                       SELECT plan_instance_no, amount
+                         FROM day_sum
+                        WHERE client_no = $1
+                          AND acct_no = $2
+                          AND effective_date BETWEEN span.first_day AND span.last_day
+                       OFFSET 0) AS d
+                 WHERE span.summed_through IS NOT NULL
+                 UNION ALL
+                SELECT t.plan_instance_no,
+                       CASE WHEN t.effective_date BETWEEN span.first_day AND span.last_day
+                            THEN t.amount * y.effect * span.sign
+                            ELSE 0 END,
+                       1
+                  FROM span
+                 CROSS JOIN LATERAL (
+                       SELECT coalesce(plan_instance_no, 0) AS plan_instance_no, transaction_type, amount,
+                              effective_date
+                         FROM acct_transaction
+                        WHERE client_no = $1 AND acct_no = $2 AND event_no > span.summed_through
+                       OFFSET 0) AS t
+                  JOIN transaction_type AS y ON y.code = t.transaction_type) AS found
+         GROUP BY plan_instance_no
     )
 """
 
@@ -220,7 +258,8 @@ _BALANCES_AT_DATE: Final = (
            + (SELECT coalesce(sum(balance), 0) FROM counted),
            p.plan_instance_no,
            p.name,
-           CASE WHEN side.is_early THEN 0 ELSE pb.balance END + coalesce(c.balance, 0)
+           CASE WHEN side.is_early THEN 0 ELSE pb.balance END + coalesce(c.balance, 0),
+           (SELECT coalesce(sum(transactions), 0) FROM counted)
       FROM account AS a
      CROSS JOIN side
       LEFT JOIN plan_instance AS p USING (client_no, acct_no)
@@ -266,9 +305,12 @@ async def balances_now(connection: RawConnection, client_no: int, acct_no: int) 
 
 async def balances_at_date(
     connection: RawConnection, client_no: int, acct_no: int, as_of: date
-) -> AccountBalances | None:
-    """The sums of what takes effect on `as_of` or earlier, whenever it was recorded (rule 6)."""
-    return _balances(await connection.fetch(_BALANCES_AT_DATE, client_no, acct_no, as_of))
+) -> tuple[AccountBalances | None, int]:
+    """The sums of what takes effect on `as_of` or earlier, whenever it was recorded (rule 6), and how many
+    transactions were read for that.
+    """
+    rows = await connection.fetch(_BALANCES_AT_DATE, client_no, acct_no, as_of)
+    return _balances(rows), int(rows[0][-1]) if rows else 0
 
 
 async def balances_at_event(
@@ -287,7 +329,7 @@ def _balances(rows: Sequence[Row]) -> AccountBalances | None:
         int(balance),
         tuple(
             PlanInstanceBalance(PlanInstance(plan_instance_no, name), int(plan_instance_balance))
-            for _, _, plan_instance_no, name, plan_instance_balance in rows
+            for _, _, plan_instance_no, name, plan_instance_balance, *_ in rows
             # An account without plan instances is one row, with none.
             if plan_instance_no is not None
         ),
@@ -310,7 +352,8 @@ async def balances_of_accounts(
 _BALANCE_BEFORE: Final = (
     _COUNTED_AT_DATE.format(as_of="($3::date - 1)")  # noqa: S608  # our own text
     + """
-    SELECT CASE WHEN is_early THEN 0 ELSE balance END + (SELECT coalesce(sum(balance), 0) FROM counted)
+    SELECT CASE WHEN is_early THEN 0 ELSE balance END + (SELECT coalesce(sum(balance), 0) FROM counted),
+           (SELECT coalesce(sum(transactions), 0) FROM counted)
       FROM side
     """
 )
@@ -318,10 +361,17 @@ _BALANCE_BEFORE: Final = (
 _WITHIN: Final = "client_no = $1 AND acct_no = $2 AND effective_date BETWEEN $3 AND $4"
 
 
-async def balance_before(connection: AsyncConnection, client_no: int, acct_no: int, day: date) -> int:
-    """The balance of an account at the start of a day: the sum of what takes effect before it."""
+async def balance_before(
+    connection: AsyncConnection, client_no: int, acct_no: int, day: date
+) -> tuple[int, int]:
+    """The balance of an account at the start of a day, the sum of what takes effect before it, and how many
+    transactions were read for that.
+    """
     driver = await raw_connection(connection)
-    return int(await driver.fetchval(_BALANCE_BEFORE, client_no, acct_no, day))
+    row = await driver.fetchrow(_BALANCE_BEFORE, client_no, acct_no, day)
+    assert row is not None, "the account exists"
+    balance, transactions = row
+    return int(balance), int(transactions)
 
 
 async def transactions_within(

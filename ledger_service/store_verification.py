@@ -210,6 +210,35 @@ _ACCOUNTS_OF_TRANSACTIONS: Final = Question(
     """,
 )
 
+_DAY_SUMS: Final = Question(
+    Check.ACCOUNT_BALANCE,
+    "day_sum_mark",
+    "acct_no",
+    """
+    WITH posted AS MATERIALIZED (
+        SELECT t.acct_no, t.effective_date, coalesce(t.plan_instance_no, 0) AS plan_instance_no,
+               sum(t.amount * y.effect) AS amount
+          FROM day_sum_mark AS m
+          JOIN acct_transaction AS t
+            ON t.client_no = m.client_no AND t.acct_no = m.acct_no AND t.event_no <= m.through_event_no
+          LEFT JOIN transaction_type AS y ON y.code = t.transaction_type
+         WHERE m.client_no = :client_no AND m.acct_no > :after AND m.acct_no <= :upto
+         GROUP BY t.acct_no, t.effective_date, coalesce(t.plan_instance_no, 0)
+    ), stored AS MATERIALIZED (
+        SELECT acct_no, effective_date, plan_instance_no, amount
+          FROM day_sum
+         WHERE client_no = :client_no AND acct_no > :after AND acct_no <= :upto
+    )
+    SELECT acct_no, plan_instance_no, NULL AS event_no,
+           CASE WHEN s.amount IS DISTINCT FROM p.amount
+                THEN format('the stored sum of %s is %s, but that of its transactions is %s',
+                            effective_date, coalesce(s.amount, 0), coalesce(p.amount, 0))
+                ELSE '' END AS message
+      FROM posted AS p
+      FULL JOIN stored AS s USING (acct_no, effective_date, plan_instance_no)
+    """,
+)
+
 # By account and not by plan instance, because transactions are indexed by account.
 _PLAN_INSTANCE_BALANCES: Final = Question(
     Check.PLAN_INSTANCE_BALANCE,
@@ -595,6 +624,7 @@ async def _transaction_rows(
 
 BOOK_QUESTIONS: Final = (
     _ACCOUNT_BALANCES,
+    _DAY_SUMS,
     _ACCOUNTS,
     _ACCOUNTS_OF_TRANSACTIONS,
     _PLAN_INSTANCE_BALANCES,

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     SmallInteger,
     Table,
     Text,
@@ -112,6 +113,32 @@ plan_instance_balance = Table(
     Column("balance", BigInteger, nullable=False),
     info=UPDATED,
     postgresql_with=ROOM_FOR_UPDATES,
+)
+
+# What the transactions of an account do to its balances, by the day on which they take effect: of those up to
+# the mark of the account. Only accounts with a long history have any; what posts knows nothing of it.
+day_sum = Table(
+    "day_sum",
+    metadata,
+    Column("client_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("acct_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("effective_date", Date, primary_key=True),
+    # 0: the account itself.
+    Column("plan_instance_no", BigInteger, primary_key=True, autoincrement=False),
+    # The sum of a day may leave the 64 bits in which the balance is kept.
+    Column("amount", Numeric, nullable=False),
+    info=UPDATED,
+)
+
+# The row of an account is also the lock of its sums.
+day_sum_mark = Table(
+    "day_sum_mark",
+    metadata,
+    Column("client_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("acct_no", BigInteger, primary_key=True, autoincrement=False),
+    # The last transaction of the account that is in its sums; 0: none is.
+    Column("through_event_no", BigInteger, nullable=False),
+    info=UPDATED,
 )
 
 # --------------------------------------------------------------------------------------------- transactions

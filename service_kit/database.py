@@ -126,15 +126,16 @@ def connect_arguments(
 
 @asynccontextmanager
 async def driver_connection(engine: AsyncEngine) -> AsyncIterator[RawConnection]:
-    """A connection of the engine's pool without SQLAlchemy around it, which saves 150 µs of CPU: for reads of
-    which each statement may see a state of its own.
+    """A connection of the engine's pool without SQLAlchemy around it, which saves 150 µs of CPU.
+
+    Each statement is a transaction by itself, and whoever begins one with the driver also ends it.
     """
     pooled = await engine.raw_connection()
     try:
         driver = pooled.driver_connection
         assert isinstance(driver, asyncpg.Connection)
         yield driver
-        assert not driver.is_in_transaction(), "a transaction needs an AsyncConnection"
+        assert not driver.is_in_transaction(), "who began a transaction has not ended it"
     finally:
         # Nothing is begun, so nothing is rolled back, and there is nothing to wait for.
         pooled.close()
