@@ -28,12 +28,10 @@ class Turn:
     """A group under way.
 
     names: those that it is about to give, if it writes its rows ahead; else None.
-    numbers: the event numbers that it has reserved.
     """
 
     accounts: AbstractSet[AccountKey]
     names: Names | None
-    numbers: range = range(0)
     _followed: list["Turn"] = field(default_factory=list)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -45,10 +43,6 @@ class Turn:
         """Wait until all that it follows have ended."""
         for each in self._followed:
             await each.wait_for_end()
-
-    def follows(self, event_no: int) -> bool:
-        """Whether a transaction is of one of those that it follows."""
-        return any(event_no in each.numbers for each in self._followed)
 
     async def wait_for_end(self) -> None:
         """Return once it is committed, or given up."""
@@ -80,8 +74,8 @@ class AccountTurns:
     def __init__(self) -> None:
         self._under_way: list[Turn] = []
         self.numbering = asyncio.Lock()
-        """Held while a group that writes ahead looks at its accounts and reserves its numbers: so that of two
-        the later has seen the newer state, and has the higher numbers and the later time."""
+        """Held while a group that writes ahead reserves its numbers and looks at the clock: so that of two
+        the later has the higher numbers and the later time."""
 
     @asynccontextmanager
     async def turn(

@@ -16,7 +16,7 @@ from ledger_service.rules.books import Books
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
 from ledger_service.rules.decisions import decide
 from ledger_service.rules.documents import Document
-from ledger_service.rules.plain_drafts import enter_if_surely_right
+from ledger_service.rules.plain_drafts import PlainDrafts, enter_if_surely_right, fit_their_accounts
 from ledger_service.rules.plain_invoices import make_invoices
 from ledger_service.rules.postings import UnnumberedInvoiceExistsError
 from service_kit.errors import DomainError
@@ -102,16 +102,17 @@ class GroupDecisions:
         return decided
 
     def accept_at_once(self, requests: Sequence[PostingRequest]) -> Sequence[Decided] | None:
-        """Accept all drafts of all requests, if they are plain and surely none of them is refused."""
+        """Accept all drafts of all requests, if they are plain and surely none of them is refused: provided
+        that their names are free and the balances stay in range, which is not looked at.
+        """
+        if len({request.key for request in requests} - self.known.keys()) < len(requests):
+            return None
         accepted = []
         for request in requests:
-            decided = None
-            if request.key not in self.known and request.key not in self._calls:
-                decided = self._decide_plain(request)
-            if decided is None:
+            if request.plain is None or not fit_their_accounts(request.plain, self.books):
                 return None
-            self._calls[request.key] = decided
-            accepted.append(decided)
+            accepted.append(self._accept(request, request.plain))
+        self._calls |= {each.request.key: each for each in accepted}
         return accepted
 
     def key_rows(self) -> list[tuple[int, int, str, bytes, bytes]]:
@@ -128,6 +129,9 @@ class GroupDecisions:
         plain = request.plain
         if plain is None or not enter_if_surely_right(plain, self.books):
             return None
+        return self._accept(request, plain)
+
+    def _accept(self, request: PostingRequest, plain: PlainDrafts) -> Decided:
         invoices = make_invoices(plain, self.books)
         accepted = AcceptedDrafts(request.client_no, request.actor, plain, invoices)
         self.accepted.append(accepted)

@@ -11,16 +11,14 @@ anything about an account also changes its row in account_balance, in the same c
   nothing is written, and the group is posted again, holding. A row that somebody is just changing is waited
   for before its version is compared. So whatever is written was decided on what holds at the commit, exactly
   as under locks; and what is refused was refused on one state, which was true when it was read.
-- Ahead. Plain drafts, which nothing is wrong with whatever else is posted on their accounts, are decided and
-  their rows are written before the accounts are held, while the group before is still being committed. Then
-  the accounts are locked, and nobody may have posted on them since they were looked at but the groups that
-  this one follows (`account_turns`), which have lower numbers and none of its names. Only what depends on the
-  balances is done under the locks: that they stay in their range, which credit pays which charge, and the
-  balances themselves. Whatever is not surely right, or was overtaken, is posted again, holding.
+- Ahead. Plain drafts are decided by what never changes of their accounts, and their rows are written before
+  the accounts are held, while the group before is still being committed (`account_turns`). That their names
+  are free is said by the unique indexes. Then the accounts are locked, and what depends on their balances is
+  done: that they stay in their range, which credit pays which charge, and the balances themselves. Whatever
+  is not surely right, or finds a later number than its own on an account, is posted again, holding.
 
 The numbers of an account grow in the order of its commits in each way: with locks they are reserved under
-them; without, nobody reserved any between the reading and the writing; ahead, whoever posted on the account
-since then had lower ones, or it is seen under the locks.
+them; without, nobody reserved any between the reading and the writing; ahead, it is seen under the locks.
 
 Who holds the accounts has a transaction at work in the database before it looks at the clock, and whoever
 asks for what was recorded on a day that is over waits for it. Who takes no locks has none until it writes: so
@@ -43,6 +41,7 @@ from ledger_service.account_turns import Names, Turn
 from ledger_service.audit_events import events_of
 from ledger_service.foresight import foresee
 from ledger_service.group_decisions import Decided, GroupDecisions, Refusal
+from ledger_service.known_accounts import KnownAccounts, unknown
 from ledger_service.requests import FirstAnswer, PostingRequest, RequestKey
 from ledger_service.rules.applications import AccountItems, Waiting
 from ledger_service.rules.books import AccountKey, Books
@@ -92,6 +91,7 @@ class GroupPosting:
     connection: RawConnection
     requests: Sequence[PostingRequest]
     clock: Clock
+    known_accounts: KnownAccounts
     posted: CommitGroup | None = None
     """What was written."""
     _books: Books = field(default_factory=Books)
@@ -150,55 +150,64 @@ class GroupPosting:
     async def post_ahead(self, turn: Turn, numbering: asyncio.Lock) -> Sequence[Result] | None:
         """Post plain drafts, their rows first; None where not surely all of them are to be accepted.
 
-        SerializationError when others than those that it follows have posted on its accounts meanwhile.
+        SerializationError when another server has posted on its accounts meanwhile.
         """
-        async with self.connection.transaction():
-            async with numbering:
-                seen, now = await self._look_and_number(turn), self.clock.now()
-            await ask(self.connection, self._questions())
-            decisions = GroupDecisions(self._books, self._known)
-            results = decisions.accept_at_once(self.requests)
-            if results is None:
-                return None
-            accepted = decisions.accepted
-            group = lay_out(accepted, self._numbers, now)
-            async with _meanwhile(write(self.connection, store_groups.appended(group))):
-                answers = _answers(decisions, group)
-            await turn.comes()
-            needed = items_needed(accepted, await self._hold_as_foreseen(turn, seen))
-            await self._ask_to_write(self._fronts(needed.fronts), needed)
-            applied = apply_group(accepted, needed, self._items)
-            await self._number(applied)
-            rows = store_applications.applied_changes(applied, now)
-            await write(self.connection, [*rows, *store_groups.settled(group, applied, None), *answers])
-            self.posted = group
-        return results
+        try:
+            async with self.connection.transaction():
+                async with numbering:
+                    await self._look_and_number()
+                    now = self.clock.now()
+                decisions = GroupDecisions(self._books, self._known)
+                results = decisions.accept_at_once(self.requests)
+                if results is not None:
+                    self.posted = await self._write_ahead(turn, decisions, now)
+                return results
+        except asyncpg.UniqueViolationError:
+            return None
 
-    async def _look_and_number(self, turn: Turn) -> Mapping[AccountKey, int]:
-        """Look at the accounts and reserve the numbers of plain drafts. Returns the last transaction of each
-        account.
-        """
+    async def _look_and_number(self) -> None:
+        """Read what is not known yet, and reserve the numbers of plain drafts."""
+        self._books = self.known_accounts.books()
+        new = unknown(self._needs, self._books)
+        keys = [key for request in self.requests for key in request.all_keys()]
         count = numbers_of_drafts(request.plain for request in self.requests if request.plain is not None)
-        questions = store_books.accounts_as_they_are(self._needs, self._books, {})
-        await ask(self.connection, [*questions, store_groups.reserved_numbers(count, self._numbers)])
-        first = self._numbers["event_no"]
-        turn.numbers = range(first, first + count["event_no"])
-        return dict(self._books.last_events)
-
-    async def _hold_as_foreseen(
-        self, turn: Turn, seen: Mapping[AccountKey, int]
-    ) -> Mapping[AccountKey, Waiting]:
-        """Lock the accounts, and see that the decisions still hold. Returns what waits on them."""
-        held = Books(accounts=self._books.accounts, plan_instances=self._books.plan_instances)
-        await store_books.lock_accounts(self.connection, self._needs, held)
         await ask(
-            self.connection, store_books.changing(Needs(plan_instances=self._needs.plan_instances), held)
+            self.connection,
+            [
+                *store_books.accounts_as_they_are(new, self._books, {}),
+                *store_books.changing(new, self._books),
+                store_groups.known_keys(keys, self._known),
+                store_groups.reserved_numbers(count, self._numbers),
+            ],
         )
-        as_foreseen = all(
-            last < turn.numbers.start and (last == seen.get(account) or turn.follows(last))
-            for account, last in held.last_events.items()
-        ) and all(enter_if_surely_right(each.plain, held) for each in self.requests if each.plain is not None)
-        if not as_foreseen:
+
+    async def _write_ahead(self, turn: Turn, decisions: GroupDecisions, now: datetime) -> CommitGroup:
+        accepted = decisions.accepted
+        group = lay_out(accepted, self._numbers, now)
+        async with _meanwhile(write(self.connection, store_groups.appended(group))):
+            answers = _answers(decisions, group)
+        await turn.comes()
+        needed = items_needed(accepted, await self._hold_as_foreseen(group))
+        await self._ask_to_write(self._fronts(needed.fronts), needed)
+        applied = apply_group(accepted, needed, self._items)
+        await self._number(applied)
+        rows = store_applications.applied_changes(applied, now)
+        await write(self.connection, [*rows, *store_groups.settled(group, applied, None), *answers])
+        return group
+
+    async def _hold_as_foreseen(self, group: CommitGroup) -> Mapping[AccountKey, Waiting]:
+        """Lock the accounts, and see that the decisions still hold. Returns what waits on them."""
+        held, needs = Books(accounts=self._books.accounts), self._needs
+        await store_books.lock_accounts(self.connection, needs, held)
+        plans = Needs(plan_instances=needs.plan_instances)
+        await ask(self.connection, store_books.changing(plans, held))
+        plain = (request.plain for request in self.requests)
+        if not (
+            held.balances.keys() == needs.accounts
+            and held.plan_balances.keys() == needs.plan_instances
+            and all(last < group.first_event_no for last in held.last_events.values())
+            and all(drafts is not None and enter_if_surely_right(drafts, held) for drafts in plain)
+        ):
             raise asyncpg.SerializationError("others have posted on the accounts meanwhile")
         return held.waiting
 

@@ -27,6 +27,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from ledger_service.account_turns import AccountTurns
 from ledger_service.group_decisions import Decided, Refusal, named_refusal
 from ledger_service.group_posting import GroupPosting
+from ledger_service.known_accounts import KnownAccounts
 from ledger_service.requests import FirstAnswer, PostingRequest
 from ledger_service.rules import refusals
 from ledger_service.settings import LedgerSettings
@@ -44,6 +45,8 @@ _PATIENCE_SECONDS: Final = 0.025
 # Who lost a race has others beside it, and does not race with them for so many groups.
 _RACES_TO_AVOID: Final = 20
 _OVERLOADED_RETRY: Final = timedelta(milliseconds=500)
+# Some 300 bytes each.
+_KNOWN_ACCOUNTS: Final = 50_000
 # A lost race is won or lost for good the next time, but for races with yet others.
 _ATTEMPTS: Final = 5
 _PAUSE_SECONDS: Final = 0.05
@@ -205,6 +208,7 @@ class Poster:
         self._clock = clock
         self._wake_relay = wake_relay
         self._turns = AccountTurns()
+        self._known_accounts = KnownAccounts(_KNOWN_ACCOUNTS)
         self._races_to_avoid = 0
 
     async def post(self, request: PostingRequest) -> bytes:
@@ -290,7 +294,7 @@ class Poster:
         """Post a group: without locks or its rows ahead where that is likely to succeed, and else holding its
         accounts.
         """
-        posting = GroupPosting(connection, requests, self._clock)
+        posting = GroupPosting(connection, requests, self._clock, self._known_accounts)
         await posting.find_named()
         may_race = may_race and self._races_to_avoid == 0
         self._races_to_avoid = max(0, self._races_to_avoid - 1)
@@ -299,7 +303,7 @@ class Poster:
             async with self._turns.turn(posting.accounts, posting.names) as turn:
                 results = await posting.post_ahead(turn, self._turns.numbering)
             if results is None:
-                posting = GroupPosting(connection, requests, self._clock)
+                posting = GroupPosting(connection, requests, self._clock, self._known_accounts)
                 await posting.find_named()
         if results is None:
             async with self._turns.turn(posting.accounts):

@@ -246,16 +246,16 @@ _PERIODS: Final = """
      ORDER BY client_no, acct_no, wanted.plan_instance_no, period_start, period_end, invoice.issue DESC
 """
 
+# All payments that ever had the codes, the last one last.
 _REFERENCE_CODES: Final = """
-    SELECT client_no, acct_no, reference_code, payment.event_no
+    SELECT payment.client_no, payment.acct_no, reference_code, payment.event_no, void.event_no AS void_no
       FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS wanted (client_no, acct_no, reference_code)
       JOIN external_payments AS payment USING (client_no, acct_no, reference_code)
-     WHERE NOT EXISTS (
-           SELECT FROM acct_transaction AS void
-            WHERE void.client_no = payment.client_no
-              AND void.related_event_no = payment.event_no
-              AND void.transaction_type < 0
-           )
+      LEFT JOIN acct_transaction AS void
+        ON void.client_no = payment.client_no
+       AND void.related_event_no = payment.event_no
+       AND void.transaction_type < 0
+     ORDER BY payment.event_no
 """
 
 # Not bound to an account that is locked: the unique index decides between two groups.
@@ -304,10 +304,13 @@ def changing(needs: Needs, books: Books) -> list[Question]:
 
 
 def _taken_names(needs: Needs, books: Books) -> list[Question]:
-    return [
+    questions = []
+    if needs.reference_codes:
+        take = partial(_take_reference_codes, books)
+        questions.append(Question(_REFERENCE_CODES, _columns(needs.reference_codes, 3), take))
+    return questions + [
         Question(statement, _columns(names, width), partial(_take_names, found))
         for statement, names, width, found in (
-            (_REFERENCE_CODES, needs.reference_codes, 3, books.reference_codes),
             (_GATEWAY_REFERENCES, needs.gateway_references, 2, books.gateway_references),
             (_EXTERNAL_IDS, needs.external_ids, 2, books.external_ids),
         )
@@ -318,6 +321,16 @@ def _taken_names(needs: Needs, books: Books) -> list[Question]:
 def _take_names(found: dict[Any, int], rows: Found) -> None:
     for *name, number in rows:
         found[tuple(name)] = number
+
+
+def _take_reference_codes(books: Books, rows: Found) -> None:
+    for client_no, acct_no, reference_code, event_no, void_no in rows:
+        key = (client_no, acct_no, reference_code)
+        if key in books.reference_codes:
+            books.code_uses[key] = books.code_uses.get(key, 1) + 1
+        books.reference_codes[key] = event_no
+        if void_no is not None:
+            books.voided[client_no, event_no] = void_no
 
 
 def _take_plan_instances(books: Books, rows: Found) -> None:

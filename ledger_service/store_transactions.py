@@ -261,7 +261,7 @@ def _transaction(row: Row, sources: Mapping[tuple[str, int, int], Row]) -> Trans
 # By type, the details from the source row and from what the transaction refers to. 9, 10 and 18 have none.
 _SOURCES: Final[Mapping[int, Callable[[Row, int], Source]]] = MappingProxyType(
     {
-        2: lambda row, _: ExternalPayment(row["reference_code"], row["received_date"]),
+        2: lambda row, _: ExternalPayment(row["reference_code"], row["received_date"], row["reuse"]),
         3: lambda row, _: ElectronicPayment(row["gateway_reference"], row["payment_method_kind"]),
         4: lambda row, _: BalanceTransfer(row["from_acct_no"]),
         5: lambda row, _: BalanceTransfer(row["to_acct_no"]),

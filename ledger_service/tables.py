@@ -218,8 +218,17 @@ external_payments = _source_table(
     "payment_id",
     Column("reference_code", KEY_TEXT, nullable=False),
     Column("received_date", Date, nullable=False),
-    # Not unique: the reference code of a voided payment is free again (rule 11).
-    Index("external_payments_reference_code_idx", "client_no", "acct_no", "reference_code"),
+    # How many payments of the account had the code before, all voided (rule 11); NULL for none.
+    Column("reuse", SmallInteger),
+    Index(
+        "external_payments_reference_code_key",
+        "client_no",
+        "acct_no",
+        "reference_code",
+        "reuse",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
 )
 
 # 3 and 12: a payment and its refund each have a row of their own.

@@ -103,6 +103,8 @@ class Books:
     periods: dict[PeriodKey, Period] = field(default_factory=dict)
     reference_codes: dict[ReferenceKey, int] = field(default_factory=dict)
     """By reference code: the last payment that has it, voided or not."""
+    code_uses: dict[ReferenceKey, int] = field(default_factory=dict)
+    """By reference code that was given more than once: how often."""
     gateway_references: dict[tuple[int, str], int] = field(default_factory=dict)
     external_ids: dict[tuple[int, str], int] = field(default_factory=dict)
     plan_instance_counts: dict[AccountKey, int] = field(default_factory=dict)
@@ -282,6 +284,8 @@ class Books:
             case ExternalPayment():
                 code = (client_no, posting.acct_no, source.reference_code)
                 self._set(self.reference_codes, code, NOT_NUMBERED)
+                if source.reuse is not None:
+                    self._set(self.code_uses, code, source.reuse + 1)
             case ElectronicPayment() | ElectronicRefund():
                 self._set(self.gateway_references, (client_no, source.gateway_reference), NOT_NUMBERED)
             case WriteOff():

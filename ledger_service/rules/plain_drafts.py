@@ -165,12 +165,18 @@ _GIVEN: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
+def fit_their_accounts(drafts: PlainDrafts, books: Books) -> bool:
+    """Whether accounts and plan instances are there, and of the right currency and account: for ever."""
+    client_no = drafts.client_no
+    return all(_has_currency(books, client_no, *pair) for pair in drafts.currencies) and all(
+        books.plan_instances.get((client_no, plan)) == acct for plan, acct in drafts.plan_instances
+    )
+
+
 def enter_if_surely_right(drafts: PlainDrafts, books: Books) -> bool:
     """Enter the drafts in the books, if the rules of their types surely have nothing against any of them."""
-    client_no = drafts.client_no
     if not (
-        all(_has_currency(books, client_no, *pair) for pair in drafts.currencies)
-        and all(books.plan_instances.get((client_no, plan)) == acct for plan, acct in drafts.plan_instances)
+        fit_their_accounts(drafts, books)
         and all(getattr(books, register).keys().isdisjoint(names) for register, names in drafts.names.items())
         and _stay_in_range(drafts, books)
     ):

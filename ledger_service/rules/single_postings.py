@@ -11,14 +11,15 @@ from ledger_service.rules.credit_applications import require_targets
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.postings import Decision, Posting
-from ledger_service.rules.sources import ElectronicPayment, ExternalPayment, WriteOff
+from ledger_service.rules.sources import ElectronicPayment, ExternalPayment, Source, WriteOff
 
 
 class _Settled(NamedTuple):
-    """What a rule may settle beyond its yes: an amount and a plan instance that the draft left open."""
+    """What a rule may settle beyond its yes, because the draft left it open."""
 
     amount: int
     plan_instance_no: int
+    source: Source | None
 
 
 def decide_single(document: Document, books: Books) -> Decision:
@@ -29,21 +30,23 @@ def decide_single(document: Document, books: Books) -> Decision:
     if draft.application is not BY_CHARGE_DATE:
         require_targets(client_no, draft.acct_no, draft.application, books)
     settled = None if rule is None else rule(client_no, draft, books)
+    if settled is None:
+        settled = _Settled(draft.amount, draft.plan_instance_no, draft.source)
     return Decision(
         [
             Posting(
                 client_no,
                 draft.acct_no,
-                draft.plan_instance_no if settled is None else settled.plan_instance_no,
+                settled.plan_instance_no,
                 draft.type,
-                draft.amount if settled is None else settled.amount,
+                settled.amount,
                 account.currency,
                 draft.effective_date,
                 draft.reason_code,
                 draft.comment,
                 0,
-                draft.source,
-                draft.source or (),
+                settled.source,
+                settled.source or (),
                 0,
                 0,
                 draft.application,
@@ -52,12 +55,17 @@ def decide_single(document: Document, books: Books) -> Decision:
     )
 
 
-def _reference_code_is_free(client_no: int, draft: Draft, books: Books) -> None:
+def _reference_code_is_free(client_no: int, draft: Draft, books: Books) -> _Settled | None:
     assert isinstance(draft.source, ExternalPayment)
     code = draft.source.reference_code
-    event_no = books.reference_codes.get((client_no, draft.acct_no, code))
-    if event_no is not None and not books.is_voided(client_no, event_no):
+    key = (client_no, draft.acct_no, code)
+    event_no = books.reference_codes.get(key)
+    if event_no is None:
+        return None
+    if not books.is_voided(client_no, event_no):
         raise refusals.reference_code_taken(draft.acct_no, code, event_no)
+    again = draft.source._replace(reuse=books.code_uses.get(key, 1))
+    return _Settled(draft.amount, draft.plan_instance_no, again)
 
 
 def _gateway_reference_is_free(client_no: int, draft: Draft, books: Books) -> None:
@@ -95,7 +103,7 @@ def _write_off_is_within_invoice(client_no: int, draft: Draft, books: Books) -> 
             books.money(client_no, draft.acct_no, left),
             books.money(client_no, draft.acct_no, draft.amount),
         )
-    return _Settled(draft.amount or left, invoice.plan_instance_no)
+    return _Settled(draft.amount or left, invoice.plan_instance_no, draft.source)
 
 
 def _account_is_new(client_no: int, draft: Draft, books: Books) -> None:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 
 class ExternalPayment(NamedTuple):
-    """Of 2, in external_payments."""
+    """Of 2, in external_payments. `reuse`: how many payments, all voided by now, had the code before."""
 
     reference_code: str
     received_date: date
+    reuse: int | None = None
 
 
 class ElectronicPayment(NamedTuple):

@@ -165,13 +165,35 @@ async def test_who_was_overtaken_by_another_server_is_written_again(
     assert await ledger.findings() == []
 
 
-async def test_a_reference_code_that_another_server_takes_meanwhile_is_refused(
+async def test_a_reference_code_is_given_once_though_another_server_wants_it_meanwhile(
     ledger: Ledger, other: Ledger, writer: Writer
 ) -> None:
     acct = await ledger.account()
-    writer.interrupt_by(lambda: other.post(check(acct, 5, "cheque 1")))
+    others: list[asyncio.Task[list[str]]] = []
+
+    async def send_the_same_code() -> None:
+        others.append(asyncio.create_task(other.refusals(check(acct, 5, "cheque 1"))))
+        await asyncio.sleep(0.1)
+
+    writer.interrupt_by(send_the_same_code)
     refusals = await ledger.refusals(*checks([acct], 1), check(acct, 5, "cheque 1"))
-    assert refusals == [""] * MANY + ["REFERENCE_CODE_TAKEN"]
+    assert refusals == [""] * (MANY + 1)
+    assert await others[0] == ["REFERENCE_CODE_TAKEN"]
+
+
+async def test_a_reference_code_that_is_taken_is_refused_and_that_of_a_void_is_not(
+    ledger: Ledger, writer: Writer
+) -> None:
+    acct = await ledger.account()
+    taken, free = await ledger.posted(check(acct, 5, "cheque 1"), check(acct, 5, "cheque 2"))
+    await ledger.void(free)
+    writer.ways.clear()
+    refusals = await ledger.refusals(
+        check(acct, 5, "cheque 1"), check(acct, 5, "cheque 2"), *checks([acct], 1)
+    )
+    assert refusals == ["REFERENCE_CODE_TAKEN", *[""] * (MANY + 1)]
+    assert writer.ways == ["post_ahead", "post_holding"]
+    assert (await ledger.transaction(taken)).external_payment.reference_code == "cheque 1"
 
 
 async def test_a_gateway_reference_is_given_once_in_two_calls_at_the_same_time(

@@ -22,7 +22,7 @@ RECORDED_AT = datetime(2026, 6, 30, 12, 0, 0, 123456, tzinfo=UTC)
 
 # What a source row has when a test does not care, by source table.
 _ROWS: Mapping[str, Mapping[str, Any]] = {
-    "external_payments": {"reference_code": "45678", "received_date": date(2026, 6, 1)},
+    "external_payments": {"received_date": date(2026, 6, 1)},
     "external_charge": {"description": "New SIM card"},
     "dunning_charge": {"dunning_step": 1, "description": "Late fee"},
     "gl_detail": {"line_type": 1, "description": "Line rental", "line_no": 1},
@@ -165,6 +165,8 @@ class Books:
             defaults = dict(_ROWS.get(kind.source_table, {}))
             if kind.source_table == "payments":
                 defaults["gateway_reference"] = f"gw-{next(self._references)}"
+            elif kind.source_table == "external_payments":
+                defaults["reference_code"] = f"check-{next(self._references)}"
             row = {
                 "client_no": client_no,
                 kind.source_key: source_no,

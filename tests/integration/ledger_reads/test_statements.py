@@ -34,7 +34,7 @@ async def test_a_statement_lists_a_period_by_effective_date(
 ) -> None:
     ada, plan = await books.account("Ada", plans=("Fibre",))
     await books.post(Entry(ada, 9, 1_000, MAY), Entry(ada, 14, 77, JULY))
-    (check,) = await books.post(Entry(ada, 2, 400, date(2026, 6, 30)))
+    (check,) = await books.post(Entry(ada, 2, 400, date(2026, 6, 30), row={"reference_code": "45678"}))
     _, (line,) = await books.invoice(ada, 250, day=date(2026, 6, 1), due=JULY, plan_instance_no=plan)
     (void,) = await books.void(check, day=date(2026, 6, 30))
     (credit,) = await books.post(Entry(ada, 10, 50, JUNE))

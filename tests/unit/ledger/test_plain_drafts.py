@@ -39,7 +39,7 @@ ROLES = frozenset({"poster", "support"})
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f"])
 TEXTS = st.sampled_from(["", "", "", "why", "nul\0"])
 SOURCES: dict[int, st.SearchStrategy[Source]] = {
-    2: st.builds(sources.ExternalPayment, NAMES, st.just(TODAY)),
+    2: st.builds(sources.ExternalPayment, NAMES, st.just(TODAY), st.none()),
     3: st.builds(sources.ElectronicPayment, NAMES, st.just(1)),
     14: st.builds(sources.ExternalCharge, NAMES),
 }
