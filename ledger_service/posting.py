@@ -41,7 +41,8 @@ _log = structlog.get_logger()
 
 # So many drafts are worth a group of their own while another is under way.
 _WORTH_ANOTHER_LANE: Final = 100
-_PATIENCE_SECONDS: Final = 0.025
+# On a busy machine a group takes tens of milliseconds by itself, and another beside it would slow both.
+_PATIENCE_SECONDS: Final = 0.1
 # Who lost a race has others beside it, and does not race with them for so many groups.
 _RACES_TO_AVOID: Final = 20
 _OVERLOADED_RETRY: Final = timedelta(milliseconds=500)
