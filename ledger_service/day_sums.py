@@ -21,7 +21,8 @@ _log = structlog.get_logger()
 MANY: Final = 1_000
 """So many transactions are read for a balance before the account is summed up."""
 
-_AT_ONCE: Final = 50_000
+# Each may be on a page of its own, and a statement has its time limit.
+_AT_ONCE: Final = 10_000
 _MOST_WAITING: Final = 1_000
 
 
