@@ -49,13 +49,13 @@ class _Check(Protocol):
 class _Plan:
     """The checks of messages of one kind.
 
-    scalars: fields that always have a value, and what it must be.
+    values: fields that always have a value, and what it must be.
     messages: fields that may be absent, whether they must not, and their checks.
     alternatives: by oneof, the checks of each of its fields.
     """
 
     known: bool = True
-    scalars: list[tuple[Callable[[Any], Any], _Check]] = field(default_factory=list)
+    values: list[tuple[Callable[[Any], Any], tuple[_Check, ...]]] = field(default_factory=list)
     messages: list[tuple[str, bool, tuple[_Check, ...]]] = field(default_factory=list)
     alternatives: list[tuple[str, dict[str, tuple[_Check, ...]]]] = field(default_factory=list)
 
@@ -63,8 +63,8 @@ class _Plan:
         """Whether every check passes."""
         if not self.known:
             return False
-        for value_of, check in self.scalars:
-            if not check.passes(value_of(message)):
+        for value_of, checks in self.values:
+            if not _passes(checks, value_of(message)):
                 return False
         for name, required, checks in self.messages:
             if message.HasField(name):
@@ -82,8 +82,8 @@ class _Plan:
         """Whether every check passes for every one of at least one message."""
         if not self.known:
             return False
-        for value_of, check in self.scalars:
-            if not check.all_pass(list(map(value_of, messages))):
+        for value_of, checks in self.values:
+            if not _all_pass(checks, list(map(value_of, messages))):
                 return False
         for name, required, checks in self.messages:
             present = [message for message in messages if message.HasField(name)]
@@ -125,14 +125,22 @@ def _plan_of(descriptor: Descriptor) -> _Plan:
         rules = _rules_of(each)
         if each.containing_oneof is not None:
             continue
-        if each.has_presence:
-            plan.messages.append((each.name, rules.required, tuple(_value_checks(each, rules))))
-            continue
         checks = _repeated_checks(each, rules) if each.is_repeated else _value_checks(each, rules)
+        if each.has_presence:
+            if checks or rules.required:
+                plan.messages.append((each.name, rules.required, tuple(checks)))
+            continue
         if rules.required:
             checks.append(_IsSet())
-        plan.scalars += [(attrgetter(each.name), check) for check in checks]
+        if checks:
+            plan.values.append((attrgetter(each.name), tuple(checks)))
     return plan
+
+
+def _has_no_rules(descriptor: Descriptor) -> bool:
+    """Whether messages of a kind are valid whatever is in them, like a date; False where that isn't plain."""
+    holds_messages = any(each.message_type is not None for each in descriptor.fields)
+    return not holds_messages and _plan_of(descriptor) == _Plan()
 
 
 def _rules_of(descriptor: FieldDescriptor) -> Rules:
@@ -144,7 +152,7 @@ def _value_checks(descriptor: FieldDescriptor, rules: Rules) -> list[_Check]:
     if rules.ignore or rules.cel_expression:
         return [_Unknown()]
     checks: list[_Check] = [_expression_check(rule.expression) for rule in rules.cel]
-    if descriptor.message_type is not None:
+    if descriptor.message_type is not None and not _has_no_rules(descriptor.message_type):
         checks.append(_KeepsRules(descriptor.message_type))
     kind = rules.WhichOneof("type")
     if kind is not None and kind != "repeated":
@@ -156,11 +164,10 @@ def _repeated_checks(descriptor: FieldDescriptor, rules: Rules) -> list[_Check]:
     is_map = descriptor.message_type is not None and descriptor.message_type.GetOptions().map_entry
     if is_map or rules.ignore or rules.cel or rules.cel_expression:
         return [_Unknown()]
+    given = {rule.name: bound for rule, bound in rules.repeated.ListFields()}
     checks: list[_Check] = []
-    if rules.repeated.HasField("min_items"):
-        checks.append(_Length(least=rules.repeated.min_items))
-    if rules.repeated.HasField("max_items"):
-        checks.append(_Length(most=rules.repeated.max_items))
+    if not given.keys().isdisjoint({"min_items", "max_items"}):
+        checks.append(_Length(given.get("min_items", 0), given.get("max_items", float("inf"))))
     if rules.repeated.unique:
         checks.append(_AreUnique())
     of_each = tuple(_value_checks(descriptor, rules.repeated.items))

@@ -51,7 +51,7 @@ def plain_invoices(
     kinds = list(map(TYPES_OF_LINES.__getitem__, lines.line_types))
     periods = list(zip(repeat(client_no), *invoices[:4]))
     if not (
-        all(kind.required_role in roles for kind in set(kinds))
+        all(TYPES_OF_LINES[line_type].required_role in roles for line_type in set(lines.line_types))
         and all(lines.amounts)
         and CURRENCY_EXPONENTS.keys() >= set(lines.currencies)
         and not any("\0" in text for text in set(lines.descriptions))
