@@ -335,3 +335,20 @@ async def test_a_period_that_another_server_bills_at_the_same_time_is_billed_onc
     assert [refusal_of(each.error).reason for each in refused] == ["INVOICE_EXISTS"]
     assert await ledger.balance(acct) == MANY * 10
     assert await ledger.findings() == []
+
+
+async def test_a_period_that_was_billed_before_is_refused_and_all_others_are_billed(
+    ledger: Ledger, writer: Writer
+) -> None:
+    acct = await ledger.account()
+    drafts = invoices([acct], [(RECURRING, 10)])
+    before = await ledger.create_invoices(drafts[3], drafts[7])
+    await ledger.void_invoice(before.results[0].invoice_no)
+    writer.ways.clear()
+    response = await ledger.create_invoices(*drafts)
+    assert writer.ways == ["post_ahead", "post_holding"]
+    (refused,) = [each for each in response.results if each.HasField("error")]
+    assert refused == response.results[7]
+    assert refusal_of(refused.error).metadata["invoice_no"] == str(before.results[1].invoice_no)
+    assert await ledger.balance(acct) == MANY * 10
+    assert await ledger.findings() == []
