@@ -81,19 +81,19 @@ _TAILS: Final = """
 # Who names what it pays, or pays what is due first, asks for these as well.
 _DETAILS: Final = """
       LEFT JOIN gl_detail AS detail
-        ON detail.client_no = t.client_no
-       AND detail.invoice_detail_no = CASE WHEN t.transaction_type IN (21, 22) THEN t.source_no END
+        ON detail.client_no = item.client_no
+       AND detail.invoice_detail_no = CASE WHEN item.transaction_type IN (21, 22) THEN item.source_no END
       LEFT JOIN invoice
-        ON invoice.client_no = t.client_no AND invoice.invoice_no = detail.invoice_no
+        ON invoice.client_no = item.client_no AND invoice.invoice_no = detail.invoice_no
       LEFT JOIN LATERAL (
            SELECT newest.due_date
              FROM invoice_due_date AS newest
-            WHERE newest.client_no = t.client_no AND newest.invoice_no = detail.invoice_no
+            WHERE newest.client_no = item.client_no AND newest.invoice_no = detail.invoice_no
             ORDER BY newest.event_no DESC
             LIMIT 1
            ) AS re_aged ON true
 """
-_DUE_DATE: Final = "coalesce(re_aged.due_date, invoice.due_date, t.effective_date)"
+_DUE_DATE: Final = "coalesce(re_aged.due_date, invoice.due_date, item.effective_date)"
 
 _ITEM_COLUMNS: Final = f"""
     item.queue, item.event_no, item.transaction_type, item.open_amount, item.effective_date,
@@ -104,7 +104,6 @@ _WHOLE: Final = f"""
     SELECT item.client_no, item.acct_no, {_ITEM_COLUMNS}
       FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
       JOIN open_item AS item USING (client_no, acct_no)
-      JOIN acct_transaction AS t USING (client_no, event_no)
     {_DETAILS}
 """  # noqa: S608  # our own columns
 
@@ -136,13 +135,13 @@ _STANDING: Final = """
 
 # Transactions as the items that they would be if anything of them were open.
 _CLOSED: Final = f"""
-    SELECT t.client_no, t.acct_no, t.event_no, t.transaction_type, t.effective_date, {_DUE_DATE} AS due_date,
-           detail.invoice_no, instruction.method
+    SELECT item.client_no, item.acct_no, item.event_no, item.transaction_type, item.effective_date,
+           {_DUE_DATE} AS due_date, detail.invoice_no, instruction.method
       FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, event_no)
-      JOIN acct_transaction AS t USING (client_no, event_no)
+      JOIN acct_transaction AS item USING (client_no, event_no)
     {_DETAILS}
       LEFT JOIN application_instruction AS instruction
-        ON instruction.client_no = t.client_no AND instruction.event_no = t.event_no
+        ON instruction.client_no = item.client_no AND instruction.event_no = item.event_no
 """  # noqa: S608  # our own columns
 
 _UPDATE_ITEMS: Final = """
@@ -347,18 +346,46 @@ class StoredApplication:
     currency_code: str
 
 
+# A page of each of the two kinds: those with a row along their key, the others along their numbers, in which
+# they come after those. So a page costs what a page has, however much is open.
 _ITEMS_AFTER: Final = f"""
+    WITH waiting AS (
+        SELECT CASE WHEN balance + held > 0 THEN {Queue.CHARGE} ELSE {Queue.CREDIT} END AS queue,
+               waiting_after, last_event_no
+          FROM account_balance
+         WHERE client_no = $1 AND acct_no = $2 AND balance + held <> 0
+    ), item AS (
+       (SELECT own.client_no, own.queue, own.effective_date, own.event_no, own.transaction_type,
+               own.open_amount, true AS has_row, t.source_no
+          FROM item_balance AS own
+          JOIN acct_transaction AS t USING (client_no, event_no)
+         WHERE own.client_no = $1
+           AND own.acct_no = $2
+           AND (own.queue, own.effective_date, own.event_no) > ($3, $4, $5)
+         ORDER BY own.queue, own.effective_date, own.event_no
+         LIMIT $6)
+         UNION ALL
+       (SELECT t.client_no, waiting.queue, t.effective_date, t.event_no, t.transaction_type, t.amount, false,
+               t.source_no
+          FROM waiting
+         CROSS JOIN LATERAL (
+               SELECT *
+                 FROM acct_transaction
+                WHERE client_no = $1
+                  AND acct_no = $2
+                  AND event_no > greatest(waiting_after, CASE WHEN $3 = waiting.queue THEN $5 END)
+                  AND event_no <= last_event_no
+                  AND (transaction_type IN ({_CHARGES})) = (waiting.queue = {Queue.CHARGE})
+                ORDER BY event_no
+                LIMIT $6
+               ) AS t
+         WHERE waiting.queue >= $3)
+    )
     SELECT {_ITEM_COLUMNS}
-      FROM (SELECT *
-              FROM open_item
-             WHERE client_no = $1
-               AND acct_no = $2
-               AND (queue, effective_date, event_no) > ($3, $4, $5)
-             ORDER BY queue, effective_date, event_no
-             LIMIT $6) AS item
-      JOIN acct_transaction AS t USING (client_no, event_no)
+      FROM item
     {_DETAILS}
      ORDER BY item.queue, item.effective_date, item.event_no
+     LIMIT $6
 """  # noqa: S608  # our own columns
 
 _CURRENCY: Final = "SELECT currency_code FROM account WHERE client_no = $1 AND acct_no = $2"

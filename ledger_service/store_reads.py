@@ -422,10 +422,9 @@ _AGING_OPEN_ITEMS: Final = """
            o.open_amount
       FROM open_item AS o
       JOIN transaction_type AS y ON y.code = o.transaction_type
-      JOIN acct_transaction AS t ON t.client_no = o.client_no AND t.event_no = o.event_no
       LEFT JOIN gl_detail AS d
-        ON d.client_no = t.client_no
-       AND d.invoice_detail_no = CASE WHEN y.source_table = 'gl_detail' THEN t.source_no END
+        ON d.client_no = o.client_no
+       AND d.invoice_detail_no = CASE WHEN y.source_table = 'gl_detail' THEN o.source_no END
       LEFT JOIN invoice AS i ON i.client_no = d.client_no AND i.invoice_no = d.invoice_no
       LEFT JOIN LATERAL (
            SELECT n.due_date

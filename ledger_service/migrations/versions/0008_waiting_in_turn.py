@@ -26,14 +26,18 @@ MARKS: Final = """
 """
 
 # All that is open, whether it has a row of its own or not. A transaction counts with its balance: a group may
-# have written its own before that, and only itself sees them then.
+# have written its own before that, and only itself sees them then. Who does not ask for source_no pays no
+# join for it.
 OPEN_ITEM: Final = """
     CREATE VIEW open_item AS
-    SELECT client_no, acct_no, queue, effective_date, event_no, transaction_type, open_amount, true AS has_row
-      FROM item_balance
+    SELECT i.client_no, i.acct_no, i.queue, i.effective_date, i.event_no, i.transaction_type, i.open_amount,
+           true AS has_row, t.source_no
+      FROM item_balance AS i
+      LEFT JOIN acct_transaction AS t ON t.client_no = i.client_no AND t.event_no = i.event_no
      UNION ALL
     SELECT t.client_no, t.acct_no, CASE WHEN y.effect > 0 THEN 1::smallint ELSE 2::smallint END,
-           t.effective_date, t.event_no, t.transaction_type, t.amount, false
+           t.effective_date, t.event_no, t.transaction_type, t.amount, false,
+           t.source_no
       FROM account_balance AS b
       JOIN acct_transaction AS t
         ON t.client_no = b.client_no AND t.acct_no = b.acct_no

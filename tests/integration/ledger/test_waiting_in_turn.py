@@ -116,6 +116,21 @@ async def test_a_held_credit_has_a_row_beside_credits_that_wait_in_their_turn(
     assert await ledger.findings() == []
 
 
+async def test_pages_go_on_from_what_has_a_row_to_what_waits_without(applications: Applications) -> None:
+    ledger = applications.ledger
+    acct, owed = [await ledger.account() for _ in range(2)]
+    in_turn = await ledger.posted(*charges(acct, 2, 10))
+    (held,) = await ledger.posted(check(acct, 3, application=NONE))
+    early = await ledger.posted(*charges(acct, 2, 10, days=-1))
+    last = await ledger.posted(*charges(acct, 3, 10))
+    checks = await ledger.posted(check(owed, 1, application=NONE), *(check(owed, 10) for _ in range(3)))
+    for page_size in (1, 2, 3, 99):
+        items = await applications.open(acct, page_size)
+        assert [item.event_no for item in items] == [*early, *in_turn, *last, held]
+        items = await applications.open(owed, page_size)
+        assert [item.event_no for item in items] == [*checks[1:], checks[0]]
+
+
 async def test_the_credit_of_an_invoice_passes_over_what_waits_in_its_turn(
     applications: Applications,
 ) -> None:
