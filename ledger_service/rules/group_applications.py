@@ -26,7 +26,7 @@ from ledger_service.rules.applications import (
     Waiting,
 )
 from ledger_service.rules.books import AccountKey, EventKey
-from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, CommitGroup, Posted
+from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
 from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import WriteOff
 from ledger_service.rules.transaction_types import CHARGE, CREDIT
@@ -139,7 +139,6 @@ class _Survey:
                 columns.acct_nos, columns.types, columns.amounts, columns.effective_dates, strict=True
             ):
                 self._demand((client_no, acct_no)).add(kind.effect, amount, day)
-
         if drafts.invoices is not None:
             for acct_no, effect in drafts.sides:
                 if effect == CREDIT:
@@ -247,22 +246,6 @@ class GroupApplications:
         """Give the applications their numbers, one after the other."""
         for application_no, each in enumerate(self.applications, first_application_no):
             each.application.application_no = application_no
-
-
-def waiting_after(
-    group: CommitGroup, applied: GroupApplications, waiting: Mapping[AccountKey, Waiting]
-) -> dict[AccountKey, Waiting]:
-    """What waits after the group, on the accounts that it changes; `waiting` is what waited before it."""
-    after = {}
-    for key, change in group.balance_changes.items():
-        before, by = waiting.get(key, NOTHING_WAITS), applied.waiting.get(key, UNCHANGED)
-        after[key] = Waiting(
-            before.amount + change + by.held,
-            max(before.after, by.after),
-            max(before.last_date, group.last_dates.get(key, before.last_date)),
-            group.last_events.get(key, before.last_event_no),
-        )
-    return after
 
 
 @dataclass(slots=True)

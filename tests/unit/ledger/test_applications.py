@@ -26,11 +26,11 @@ from ledger_service.rules.commit_groups import Accepted, CommitGroup
 from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
 from ledger_service.rules.group_applications import (
+    UNCHANGED,
     GroupApplications,
     ItemsNeeded,
     apply_group,
     items_needed,
-    waiting_after,
 )
 from ledger_service.rules.postings import CreditApplication
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
@@ -313,7 +313,14 @@ class AppliedLedger(MemoryLedger):
             else:
                 del self.rows[change.item.event_no]
         assert applied.waiting.keys() <= group.balance_changes.keys()
-        self.waiting |= waiting_after(group, applied, self.waiting)
+        for key, effect in group.balance_changes.items():
+            before, by = self.waiting.get(key, NOTHING_WAITS), applied.waiting.get(key, UNCHANGED)
+            self.waiting[key] = Waiting(
+                before.amount + effect + by.held,
+                max(before.after, by.after),
+                max(before.last_date, group.last_dates.get(key, before.last_date)),
+                group.last_events.get(key, before.last_event_no),
+            )
 
     def _stored(self) -> dict[int, tuple[int, Item]]:
         """By transaction: its account, and its item as it would be read."""
