@@ -89,7 +89,10 @@ async def ask_together(connection: RawConnection, questions: Sequence[Question])
     """Ask all questions in one statement, and so of one state of the database."""
     single = all(each.takes_arrays or len(each.columns[0]) == 1 for each in questions)
     statement = _asked_together(
-        tuple(_for_one_row(each.statement) if single else each.statement for each in questions)
+        tuple(
+            _for_one_row(each.statement) if single and not each.takes_arrays else each.statement
+            for each in questions
+        )
     )
     values = chain.from_iterable(
         [key for (key,) in each.columns] if single and not each.takes_arrays else each.columns
@@ -201,7 +204,10 @@ def _written_together(statements: tuple[str, ...], guarded: int, conditions: tup
 @lru_cache(maxsize=_COMBINATIONS)
 def _for_one_row(statement: str) -> str:
     """The statement with values in place of the arrays that it unnests."""
-    return _UNNESTED.sub(_values, statement)
+    single, found = _UNNESTED.subn(_values, statement)
+    assert found, f"it unnests no rows: {statement}"
+    assert "[]" not in single, f"it takes arrays besides those that it unnests: {statement}"
+    return single
 
 
 def _values(unnested: re.Match[str]) -> str:

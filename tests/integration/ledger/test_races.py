@@ -73,6 +73,17 @@ async def other(serve: Serve) -> Ledger:
     return Ledger(await serve(), client_no=1)
 
 
+async def test_calls_that_come_one_after_the_other_share_a_connection(
+    ledger: Ledger, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    acct = await ledger.account()
+    for _ in range(4):
+        await ledger.post(check(acct, 5))
+
+    posters = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ledger poster'"
+    assert await sql.fetchval(f"{posters} AND datname = current_database()") == 1
+
+
 async def test_a_group_whose_account_nobody_changes_takes_no_locks(
     ledger: Ledger, interruption: Interruption, sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
