@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger_service.group_decisions import Decided, GroupDecisions, named_refusal
@@ -87,6 +87,7 @@ def call(batch: InvoiceBatch, key: str = "key") -> PostingRequest:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(invoices(), min_size=1, max_size=6))
 def test_invoices_that_are_accepted_at_once_come_to_the_same_as_one_by_one(
     drafts: list[invoice_pb2.InvoiceDraft],
@@ -111,6 +112,7 @@ def test_invoices_that_are_accepted_at_once_come_to_the_same_as_one_by_one(
     assert books == other_books
 
 
+@settings(deadline=None)
 @given(st.lists(invoices(), min_size=1, max_size=6))
 def test_plain_invoices_need_what_their_documents_need(drafts: list[invoice_pb2.InvoiceDraft]) -> None:
     batch = read(drafts)
