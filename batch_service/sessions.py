@@ -26,9 +26,9 @@ class Job:
     job_no: int
     name: str
     status: BatchStatus
-    started_at: datetime | None
-    ended_at: datetime | None
-    message: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,11 @@
 """The SQL of sessions, their jobs and their records as people see them, and of suspended processes."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import ColumnElement, Row, Select, bindparam, case, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +15,41 @@ from batch_service.rules.statuses import BatchStatus
 from batch_service.sessions import Job, JobNo, NewSession, Record, Session, SessionFilter, SessionId
 from batch_service.tables import batch_chunk, batch_job, batch_record, batch_session, batch_suspension
 
-_SESSION_COLUMNS: Final = tuple(batch_session.c)
+# With the session, in one look: its jobs in their order, each as the values of a Job.
+_JOBS: Final = (
+    select(
+        func.jsonb_agg(
+            aggregate_order_by(
+                func.jsonb_build_array(
+                    batch_job.c.job_no,
+                    batch_job.c.name,
+                    batch_job.c.status,
+                    batch_job.c.started_at,
+                    batch_job.c.ended_at,
+                    batch_job.c.message,
+                ),
+                batch_job.c.job_no,
+            ),
+            type_=JSONB,
+        )
+    )
+    .where(
+        batch_job.c.client_no == batch_session.c.client_no,
+        batch_job.c.session_no == batch_session.c.session_no,
+    )
+    .correlate(batch_session)
+    .scalar_subquery()
+    .label("jobs")
+)
+_SESSION_COLUMNS: Final = (*batch_session.c, _JOBS)
+
+
+_FIND: Final[Select[Any]] = select(*_SESSION_COLUMNS).where(
+    batch_session.c.client_no == bindparam("client_no"),
+    batch_session.c.session_no == bindparam("session_no"),
+)
+_LOCK: Final = _FIND.with_for_update(key_share=True, of=batch_session)
+_LOCK_CLIENT: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('batch client ' || :client_no, 0))")
 
 
 async def lock_client(connection: AsyncConnection, client_no: int) -> None:
@@ -25,10 +58,7 @@ async def lock_client(connection: AsyncConnection, client_no: int) -> None:
     Which session may start depends on several others; so those decisions are made one after the other.
     Workers that settle chunks take no part in it.
     """
-    await connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended('batch client ' || :client_no, 0))"),
-        {"client_no": str(client_no)},
-    )
+    await connection.execute(_LOCK_CLIENT, {"client_no": str(client_no)})
 
 
 async def insert_session(connection: AsyncConnection, new: NewSession) -> Session:
@@ -51,16 +81,17 @@ async def insert_session(connection: AsyncConnection, new: NewSession) -> Sessio
                 message=new.message,
                 chunks_open=1,
             )
-            .returning(*_SESSION_COLUMNS)
+            .returning(*batch_session.c)
         )
     ).one()
     key = {"client_no": row.client_no, "session_no": row.session_no}
+    jobs = tuple(
+        Job(job_no, name, BatchStatus.NEW) for job_no, name in zip(JobNo, new.job_names, strict=True)
+    )
     await connection.execute(
-        insert(batch_job),
-        [
-            {**key, "job_no": job_no, "name": name, "status": BatchStatus.NEW}
-            for job_no, name in zip(JobNo, new.job_names, strict=True)
-        ],
+        insert(batch_job).values(
+            [{**key, "job_no": job.job_no, "name": job.name, "status": job.status} for job in jobs]
+        )
     )
     await connection.execute(
         insert(batch_chunk).values(
@@ -71,19 +102,19 @@ async def insert_session(connection: AsyncConnection, new: NewSession) -> Sessio
             deliver_at=func.clock_timestamp(),
         )
     )
-    return await _with_jobs(connection, row)
+    return _session(row, jobs)
 
 
 async def find_session(connection: AsyncConnection, session_id: SessionId) -> Session | None:
     """A session with its jobs, None when there is none."""
-    row = (await connection.execute(_session_query(session_id))).one_or_none()
-    return None if row is None else await _with_jobs(connection, row)
+    row = (await connection.execute(_FIND, _of(session_id))).one_or_none()
+    return None if row is None else _with_jobs(row)
 
 
 async def lock_session(connection: AsyncConnection, session_id: SessionId) -> Session | None:
     """A session with its jobs, locked until the transaction ends."""
-    row = (await connection.execute(_session_query(session_id).with_for_update(key_share=True))).one_or_none()
-    return None if row is None else await _with_jobs(connection, row)
+    row = (await connection.execute(_LOCK, _of(session_id))).one_or_none()
+    return None if row is None else _with_jobs(row)
 
 
 async def session_version(connection: AsyncConnection, session_id: SessionId) -> int | None:
@@ -103,7 +134,7 @@ async def update_session(connection: AsyncConnection, session_id: SessionId, **v
             .returning(*_SESSION_COLUMNS)
         )
     ).one()
-    return await _with_jobs(connection, row)
+    return _with_jobs(row)
 
 
 async def add_to_session(
@@ -183,8 +214,7 @@ async def latest_sessions(
         )
         .order_by(batch_session.c.process_code, batch_session.c.attempt.desc())
     )
-    sessions = await _all_with_jobs(connection, client_no, rows.all())
-    return {session.process_code: session for session in sessions}
+    return {session.process_code: session for session in _all_with_jobs(rows)}
 
 
 async def find_file_session(
@@ -198,8 +228,7 @@ async def find_file_session(
             batch_session.c.file_name == file_name,
         )
     )
-    sessions = await _all_with_jobs(connection, client_no, rows.all())
-    return sessions[0] if sessions else None
+    return next(iter(_all_with_jobs(rows)), None)
 
 
 async def sessions_with_status(
@@ -212,7 +241,7 @@ async def sessions_with_status(
     if process_code is not None:
         query = query.where(batch_session.c.process_code == process_code)
     rows = await connection.execute(query.order_by(batch_session.c.business_date, batch_session.c.session_no))
-    return await _all_with_jobs(connection, client_no, rows.all())
+    return _all_with_jobs(rows)
 
 
 async def clients_with_new_sessions(connection: AsyncConnection) -> Sequence[int]:
@@ -240,7 +269,7 @@ async def list_sessions(
     if before is not None:
         query = query.where(column.session_no < before)
     rows = await connection.execute(query.order_by(column.session_no.desc()).limit(limit))
-    return await _all_with_jobs(connection, wanted.client_no, rows.all())
+    return _all_with_jobs(rows)
 
 
 async def list_records(
@@ -313,10 +342,6 @@ async def delete_suspension(connection: AsyncConnection, client_no: int, process
     return bool(result.rowcount)
 
 
-def _session_query(session_id: SessionId) -> Select[Any]:
-    return select(*_SESSION_COLUMNS).where(*_is_session(session_id))
-
-
 def _is_session(session_id: SessionId) -> tuple[Any, Any]:
     return (
         batch_session.c.client_no == session_id.client_no,
@@ -324,39 +349,26 @@ def _is_session(session_id: SessionId) -> tuple[Any, Any]:
     )
 
 
-async def _with_jobs(connection: AsyncConnection, row: Row[Any]) -> Session:
-    (session,) = await _all_with_jobs(connection, row.client_no, [row])
-    return session
+def _of(session_id: SessionId) -> dict[str, int]:
+    return {"client_no": session_id.client_no, "session_no": session_id.session_no}
 
 
-async def _all_with_jobs(
-    connection: AsyncConnection, client_no: int, rows: Sequence[Row[Any]]
-) -> list[Session]:
-    if not rows:
-        return []
-    jobs: defaultdict[int, list[Job]] = defaultdict(list)
-    found = await connection.execute(
-        select(batch_job)
-        .where(
-            and_(
-                batch_job.c.client_no == client_no,
-                batch_job.c.session_no.in_([row.session_no for row in rows]),
-            )
-        )
-        .order_by(batch_job.c.session_no, batch_job.c.job_no)
+def _all_with_jobs(rows: Iterable[Row[Any]]) -> list[Session]:
+    return [_with_jobs(row) for row in rows]
+
+
+def _with_jobs(row: Row[Any]) -> Session:
+    return _session(
+        row,
+        tuple(
+            Job(job_no, name, BatchStatus(status), _instant(started_at), _instant(ended_at), message)
+            for job_no, name, status, started_at, ended_at, message in row.jobs
+        ),
     )
-    for job in found:
-        jobs[job.session_no].append(
-            Job(
-                job_no=job.job_no,
-                name=job.name,
-                status=BatchStatus(job.status),
-                started_at=job.started_at,
-                ended_at=job.ended_at,
-                message=job.message,
-            )
-        )
-    return [_session(row, tuple(jobs[row.session_no])) for row in rows]
+
+
+def _instant(iso: str | None) -> datetime | None:
+    return None if iso is None else datetime.fromisoformat(iso)
 
 
 def _session(row: Row[Any], jobs: tuple[Job, ...]) -> Session:

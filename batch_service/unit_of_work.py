@@ -15,6 +15,7 @@ from batch_service.chunks import ChunkTicket
 from batch_service.delivery import ChunkDelivery
 from service_kit import outbox
 from service_kit.clock import Clock
+from service_kit.database import reading
 from service_kit.outbox import OutboxEvent
 
 _log = structlog.get_logger()
@@ -63,6 +64,7 @@ class UnitsOfWork:
         wake_relay: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
+        self._reading = reading(engine)
         self._clock = clock
         self._delivery = delivery
         self._redelivery = redelivery
@@ -86,7 +88,7 @@ class UnitsOfWork:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that only reads."""
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             yield connection
 
     async def _defer(self, tickets: Sequence[ChunkTicket]) -> None:

@@ -66,6 +66,8 @@ def engine_on(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
+        # The connection that was used last: it has prepared what it will be asked for.
+        pool_use_lifo=True,
     )
 
     @event.listens_for(engine.sync_engine, "checkout")
@@ -83,6 +85,13 @@ def prepare_connections(engine: AsyncEngine, statements: str) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: AdaptedConnection, _record: object) -> None:
         connection.run_async(lambda driver: driver.execute(statements))
+
+
+def reading(engine: AsyncEngine) -> AsyncEngine:
+    """The same connections for who only reads: each statement by itself, with no BEGIN before and no ROLLBACK
+    after it.
+    """
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 async def create_pool(settings: ServiceSettings, *, name: str, size: int | None = None) -> RawPool:
@@ -145,12 +154,14 @@ async def raw_connection(connection: AsyncConnection) -> RawConnection:
     """The asyncpg connection beneath, for COPY and prepared statements, inside the same transaction.
 
     SQLAlchemy begins a transaction only with its first statement. So if `connection` is in one that has not
-    reached the server yet, this begins it there: else the driver's statements would commit one by one.
+    reached the server yet, this begins it there: else the driver's statements would commit one by one, as
+    they shall on a connection of `reading`.
     """
     pooled = await connection.get_raw_connection()
     driver = pooled.driver_connection
     assert isinstance(driver, asyncpg.Connection)
-    if connection.in_transaction() and not driver.is_in_transaction():
+    adapter: Any = pooled.dbapi_connection
+    if connection.in_transaction() and not adapter.autocommit and not driver.is_in_transaction():
         await connection.exec_driver_sql("SELECT 1")
         assert driver.is_in_transaction(), "SQLAlchemy has not begun the transaction"
     return driver
