@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 import structlog
@@ -30,6 +32,34 @@ _log = structlog.get_logger()
 
 ENGINE_ACTOR: Final = "batch"
 _SWEEP_LIMIT: Final = 1000
+
+
+@dataclass(slots=True)
+class _Board:
+    """What decides which sessions of a client start, as far as this transaction knows and has changed it.
+
+    latest: the latest attempts of the processes that the new sessions depend on, by business date and code.
+    """
+
+    waiting: dict[int, Session] = field(default_factory=dict)
+    running: dict[str, Session] = field(default_factory=dict)
+    latest: dict[tuple[date, str], Session] = field(default_factory=dict)
+
+    def new(self) -> Sequence[Session]:
+        """The sessions that wait for their start."""
+        return list(self.waiting.values())
+
+    def take(self, session: Session) -> None:
+        """Put in what became of a session that waited."""
+        key = (session.business_date, session.process_code)
+        if key in self.latest and self.latest[key].session_no == session.session_no:
+            self.latest[key] = session
+        if session.status is BatchStatus.NEW:
+            self.waiting[session.session_no] = session
+            return
+        del self.waiting[session.session_no]
+        if session.status is BatchStatus.RUNNING:
+            self.running[session.process_code] = session
 
 
 class Coordinator:
@@ -70,20 +100,13 @@ class Coordinator:
         """
         async with self._units.begin() as unit:
             await store_sessions.lock_client(unit.connection, client_no)
-            running = {
-                session.process_code: session
-                for session in await store_sessions.sessions_with_status(
-                    unit.connection, client_no, BatchStatus.RUNNING
-                )
-            }
+            board = await self._board(unit, client_no)
             changed = True
             while changed:
                 changed = False
-                new = await store_sessions.sessions_with_status(unit.connection, client_no, BatchStatus.NEW)
-                for session in new:
-                    decided = await self._decide(unit, session, running)
-                    if decided.status is BatchStatus.RUNNING:
-                        running[decided.process_code] = decided
+                for session in board.new():
+                    decided = await self._decide(unit, session, board)
+                    board.take(decided)
                     changed = changed or decided.status is not BatchStatus.NEW
 
     async def sweep(self) -> None:
@@ -110,9 +133,26 @@ class Coordinator:
         with _logged("sessions could not be started now", client_no=client_no):
             await self.start_ready_sessions(client_no)
 
-    async def _decide(self, unit: UnitOfWork, session: Session, running: dict[str, Session]) -> Session:
+    async def _board(self, unit: UnitOfWork, client_no: int) -> "_Board":
+        new = await store_sessions.sessions_with_status(unit.connection, client_no, BatchStatus.NEW)
+        if not new:
+            return _Board()
+        running = await store_sessions.sessions_with_status(unit.connection, client_no, BatchStatus.RUNNING)
+        upstream = await store_sessions.latest_sessions_of_days(
+            unit.connection,
+            client_no,
+            {session.business_date for session in new},
+            {code for session in new for code in self._depends_on(session)},
+        )
+        return _Board(
+            {session.session_no: session for session in new},
+            {session.process_code: session for session in running},
+            upstream,
+        )
+
+    async def _decide(self, unit: UnitOfWork, session: Session, board: "_Board") -> Session:
         # Who has begun its work goes on with it, whatever became of the others since then.
-        decision = GO if session.selected else decide_start(await self._upstream(unit, session))
+        decision = GO if session.selected else decide_start(self._upstream(session, board))
         if decision.verdict is Verdict.GIVE_UP:
             return await session_changes.move(
                 unit,
@@ -126,7 +166,7 @@ class Coordinator:
             return await session_changes.wait(
                 unit, session, blocked_by=decision.blocked_by, message=decision.message
             )
-        other = running.get(session.process_code)
+        other = board.running.get(session.process_code)
         if other is not None:
             # One session of a process runs at a time, or two dates would bill the same account at once.
             return await session_changes.wait(
@@ -137,13 +177,14 @@ class Coordinator:
             )
         return await session_changes.start(unit, session, actor=ENGINE_ACTOR)
 
-    async def _upstream(self, unit: UnitOfWork, session: Session) -> Sequence[Upstream]:
+    def _depends_on(self, session: Session) -> Sequence[str]:
         process = self._processes.find(session.process_code)
-        if process is None or not process.depends_on:
-            return ()
-        found = await store_sessions.latest_sessions(
-            unit.connection, session.client_no, session.business_date, process.depends_on
-        )
+        return () if process is None else process.depends_on
+
+    def _upstream(self, session: Session, board: "_Board") -> Sequence[Upstream]:
+        found = [
+            board.latest.get((session.business_date, code)) for code in sorted(self._depends_on(session))
+        ]
         return [
             Upstream(
                 upstream.process_code,
@@ -152,7 +193,8 @@ class Coordinator:
                 upstream.status,
                 upstream.blocked_by,
             )
-            for upstream in found.values()
+            for upstream in found
+            if upstream is not None
         ]
 
     async def _rescue(self, ticket: ChunkTicket) -> None:

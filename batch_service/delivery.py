@@ -7,6 +7,7 @@ tests/integration/batch/test_delivery.py holds what every implementation has to 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -32,6 +33,61 @@ class ChunkDelivery(Protocol):
     def stop(self) -> None:
         """Take no more tickets."""
         ...
+
+
+class OwnWorkersFirst:
+    """Gives tickets to the workers of this process that have nothing to do, and the rest to a queue of all.
+
+    So a session goes from step to step without waiting for a queue, and as soon as there is more to do than
+    this process can work at once, any other takes part. A ticket that was given directly is lost when the
+    process ends before it is claimed, like one that was fetched from a queue: it is delivered again.
+    """
+
+    def __init__(self, queue: ChunkDelivery) -> None:
+        self._queue = queue
+        self._take: TakeTicket | None = None
+        self._room = asyncio.Semaphore(0)
+        self._given: set[asyncio.Task[None]] = set()
+
+    async def defer(self, tickets: Sequence[ChunkTicket]) -> None:
+        """Let those be taken at once that there are idle workers for, and put the others into the queue."""
+        waiting = deque(tickets)
+        while waiting and self._take is not None and not self._room.locked():
+            await self._room.acquire()  # at once, since there is room
+            self._give(waiting.popleft(), self._take)
+        if waiting:
+            await self._queue.defer(waiting)
+
+    async def run(self, take: TakeTicket, concurrency: int) -> None:
+        """Take what is given and what the queue has, together at most `concurrency` at a time."""
+        self._room = room = asyncio.Semaphore(concurrency)
+        self._take = take
+
+        async def take_in_turn(ticket: ChunkTicket) -> None:
+            async with room:
+                await take(ticket)
+
+        try:
+            await self._queue.run(take_in_turn, concurrency)
+        finally:
+            self._take = None
+            await asyncio.gather(*self._given)
+
+    def stop(self) -> None:
+        """Take no more tickets: what is deferred from now on is for others."""
+        self._take = None
+        self._queue.stop()
+
+    def _give(self, ticket: ChunkTicket, take: TakeTicket) -> None:
+        task = asyncio.create_task(self._take_given(ticket, take), name=f"given {ticket}")
+        self._given.add(task)
+        task.add_done_callback(self._given.discard)
+
+    async def _take_given(self, ticket: ChunkTicket, take: TakeTicket) -> None:
+        try:
+            await take(ticket)
+        finally:
+            self._room.release()
 
 
 class InProcessDelivery:

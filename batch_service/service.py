@@ -12,6 +12,7 @@ import grpc
 from batch_service.arrays import LOOK_UP_BY_INDEX
 from batch_service.authorisation import AUTHORISATION
 from batch_service.business_dates import BusinessDates
+from batch_service.delivery import OwnWorkersFirst
 from batch_service.delivery_procrastinate import procrastinate_delivery
 from batch_service.engine import BatchEngine, running_engine
 from batch_service.processes.registry import ProcessRegistry, ProcessResources, batch_processes
@@ -66,11 +67,13 @@ async def wired_engine(
             ),
             gateway_deadline_seconds=settings.gateway_deadline_seconds,
         )
-        delivery = await stack.enter_async_context(
+        queue = await stack.enter_async_context(
             procrastinate_delivery(settings.database_url, name="batch queue")
         )
         engine = await stack.enter_async_context(
-            running_engine(settings, resources, build(resources), delivery, wake_relay=relay.wake)
+            running_engine(
+                settings, resources, build(resources), OwnWorkersFirst(queue), wake_relay=relay.wake
+            )
         )
         yield engine, resources
 

@@ -82,7 +82,7 @@ async def wait(unit: UnitOfWork, session: Session, *, blocked_by: str, message: 
     session = await store_sessions.update_session(
         unit.connection, session.id, blocked_by=blocked_by, message=message
     )
-    unit.tell(events.session_changed(session, unit.now))
+    _tell(unit, session)
     return session
 
 
@@ -161,18 +161,16 @@ async def open_work(
     """The selection is complete: its chunks take the place of the set-up. Without records it is finished at
     once.
     """
-    await store_sessions.set_job(
-        unit.connection, session_id, JobNo.SELECT, BatchStatus.OK, at=unit.now, message=f"{records} records"
+    await store_sessions.end_job_and_begin(
+        unit.connection, session_id, JobNo.SELECT, JobNo.WORK, at=unit.now, message=f"{records} records"
     )
-    await store_sessions.set_job(unit.connection, session_id, JobNo.WORK, BatchStatus.RUNNING, at=unit.now)
-    await store_sessions.add_to_session(unit.connection, session_id, chunks=chunks)
-    session = await store_sessions.update_session(
-        unit.connection, session_id, selected=True, records_total=records
+    session = await store_sessions.add_to_session(
+        unit.connection, session_id, chunks=chunks, selected=True, records_total=records
     )
-    unit.tell(events.session_changed(session, unit.now))
-    await close_chunks(unit, session_id, Closed(chunks=1, step=Step.SETUP), actor=actor)
+    _tell(unit, session)
+    session = await close_chunks(unit, session_id, Closed(chunks=1, step=Step.SETUP), actor=actor)
     if chunks:
-        await _deliver_or_cancel(unit, session_id, actor=actor)
+        await _deliver_or_cancel(unit, session, actor=actor)
 
 
 async def give_back(unit: UnitOfWork, ticket: ChunkTicket, *, actor: str) -> None:
@@ -180,7 +178,7 @@ async def give_back(unit: UnitOfWork, ticket: ChunkTicket, *, actor: str) -> Non
     meanwhile.
     """
     await store_chunks.give_back(unit.connection, ticket)
-    await _deliver_or_cancel(unit, ticket.session_id, actor=actor)
+    await _deliver_or_cancel(unit, await _locked(unit, ticket.session_id), actor=actor)
 
 
 async def put_off(
@@ -188,8 +186,8 @@ async def put_off(
 ) -> None:
     """End a claim without a result, since something can't be reached: it rests, the sweeper delivers it."""
     await store_chunks.put_off(unit.connection, ticket, longest_pause)
-    await store_sessions.note_progress(unit.connection, ticket.session_id, message)
-    await _deliver_or_cancel(unit, ticket.session_id, actor=actor)
+    session = await store_sessions.note_progress(unit.connection, ticket.session_id, message)
+    await _deliver_or_cancel(unit, session, actor=actor)
 
 
 async def fail(unit: UnitOfWork, ticket: ChunkTicket, *, actor: str, message: str) -> None:
@@ -212,7 +210,7 @@ async def replace_by_halves(
     await store_chunks.leave(unit.connection, ticket, ChunkState.SPLIT)
     session = await store_sessions.add_to_session(unit.connection, ticket.session_id, chunks=1)
     await store_chunks.split_chunk(unit.connection, ticket, sizes, losses)
-    await _deliver_or_cancel(unit, session.id, actor=actor)
+    await _deliver_or_cancel(unit, session, actor=actor)
 
 
 async def _cancel_claimed(unit: UnitOfWork, ticket: ChunkTicket) -> None:
@@ -222,16 +220,15 @@ async def _cancel_claimed(unit: UnitOfWork, ticket: ChunkTicket) -> None:
         await store_chunks.clear_records(unit.connection, ticket.session_id)
 
 
-async def _deliver_or_cancel(unit: UnitOfWork, session_id: SessionId, *, actor: str) -> None:
-    """Deliver what became pending; or cancel it, when the session was told to stop and could not see it
-    yet.
+async def _deliver_or_cancel(unit: UnitOfWork, session: Session, *, actor: str) -> None:
+    """Deliver what became pending of a locked session; or cancel it, when the session was told to stop and
+    could not see it yet.
     """
-    session = await _locked(unit, session_id)
     if session.stop_status is None:
-        unit.deliver(await store_chunks.deliverable(unit.connection, session_id, unit.redelivery))
+        unit.deliver(await store_chunks.deliverable(unit.connection, session.id, unit.redelivery))
         return
-    cancelled = await store_chunks.cancel_pending(unit.connection, session_id)
-    await close_chunks(unit, session_id, Closed(chunks=cancelled), actor=actor)
+    cancelled = await store_chunks.cancel_pending(unit.connection, session.id)
+    await close_chunks(unit, session.id, Closed(chunks=cancelled), actor=actor)
 
 
 async def _locked(unit: UnitOfWork, session_id: SessionId) -> Session:
@@ -242,10 +239,15 @@ async def _locked(unit: UnitOfWork, session_id: SessionId) -> Session:
 
 async def _begin_finish(unit: UnitOfWork, session: Session) -> Session:
     worked = BatchStatus.PARTIAL if session.records_failed else BatchStatus.OK
-    await store_sessions.set_job(
-        unit.connection, session.id, JobNo.WORK, worked, at=unit.now, message=_counted(session)
+    await store_sessions.end_job_and_begin(
+        unit.connection,
+        session.id,
+        JobNo.WORK,
+        JobNo.FINISH,
+        at=unit.now,
+        status=worked,
+        message=_counted(session),
     )
-    await store_sessions.set_job(unit.connection, session.id, JobNo.FINISH, BatchStatus.RUNNING, at=unit.now)
     await store_chunks.insert_finish(unit.connection, session.id)
     session = await store_sessions.add_to_session(unit.connection, session.id, chunks=1)
     unit.deliver(await store_chunks.deliverable(unit.connection, session.id, unit.redelivery))
@@ -275,6 +277,12 @@ def _counted(session: Session) -> str:
 
 
 def _changed(unit: UnitOfWork, session: Session) -> Session:
-    unit.tell(events.session_changed(session, unit.now))
+    _tell(unit, session)
     unit.look_at(session.client_no)
     return session
+
+
+def _tell(unit: UnitOfWork, session: Session) -> None:
+    """A session is another now, for the audit log and for those who watch it."""
+    unit.tell(events.session_changed(session, unit.now))
+    unit.show(session.id)

@@ -70,7 +70,7 @@ async def run_step(units: UnitsOfWork, run: StepRun) -> None:
 async def _set_up(units: UnitsOfWork, run: StepRun) -> None:
     await _begin_job(units, run, JobNo.PREPARE)
     await _blame_process(run.process.prepare(run.context))
-    await _end_job_and_begin(units, run, JobNo.PREPARE, JobNo.SELECT)
+    await _begin_selection(units, run)
     records = await _select(units, run)
     chunk_size = run.process.chunk_size
     async with units.begin() as unit:
@@ -82,13 +82,10 @@ async def _set_up(units: UnitsOfWork, run: StepRun) -> None:
 
 
 async def _select(units: UnitsOfWork, run: StepRun) -> int:
-    """Store what the process selects; how many records. What an earlier try left behind is thrown away first.
+    """Store what the process selects; how many records.
 
     Not one long transaction: a worker that froze in one would hold its locks against whoever takes over.
     """
-    async with units.begin() as unit:
-        await store_chunks.require_claim(unit.connection, run.claim.ticket)
-        await store_chunks.clear_records(unit.connection, run.session_id)
     stored = 0
     selection = _portions(run.process.select(run.context))
     while portion := await _blame_process(anext(selection, None)):
@@ -173,11 +170,14 @@ async def _begin_job(units: UnitsOfWork, run: StepRun, job_no: JobNo) -> None:
         await store_sessions.update_session(unit.connection, run.session_id)
 
 
-async def _end_job_and_begin(units: UnitsOfWork, run: StepRun, ended: JobNo, begun: JobNo) -> None:
+async def _begin_selection(units: UnitsOfWork, run: StepRun) -> None:
+    """Select anew: what an earlier try left behind is thrown away."""
     async with units.begin() as unit:
         await store_chunks.require_claim(unit.connection, run.claim.ticket)
-        await store_sessions.set_job(unit.connection, run.session_id, ended, BatchStatus.OK, at=unit.now)
-        await store_sessions.set_job(unit.connection, run.session_id, begun, BatchStatus.RUNNING, at=unit.now)
+        await store_chunks.clear_records(unit.connection, run.session_id)
+        await store_sessions.end_job_and_begin(
+            unit.connection, run.session_id, JobNo.PREPARE, JobNo.SELECT, at=unit.now
+        )
         await store_sessions.update_session(unit.connection, run.session_id)
 
 

@@ -4,10 +4,24 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, case, delete, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import ARRAY, BigInteger
 
 from batch_service.chunks import SETUP_CHUNK_NO, ChunkState, Step
 from batch_service.processes.contract import RecordOutcome
@@ -49,6 +63,13 @@ _FIND: Final[Select[Any]] = select(*_SESSION_COLUMNS).where(
     batch_session.c.session_no == bindparam("session_no"),
 )
 _LOCK: Final = _FIND.with_for_update(key_share=True, of=batch_session)
+_VERSIONS: Final = text("""
+    SELECT client_no, session_no, version
+      FROM unnest(:client_nos, :session_nos) AS wanted (client_no, session_no)
+      JOIN batch_session USING (client_no, session_no)
+""").bindparams(
+    bindparam("client_nos", type_=ARRAY(BigInteger)), bindparam("session_nos", type_=ARRAY(BigInteger))
+)
 _LOCK_CLIENT: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('batch client ' || :client_no, 0))")
 
 
@@ -117,11 +138,18 @@ async def lock_session(connection: AsyncConnection, session_id: SessionId) -> Se
     return None if row is None else _with_jobs(row)
 
 
-async def session_version(connection: AsyncConnection, session_id: SessionId) -> int | None:
-    """The version of a session, None when there is none; cheaper than the session."""
-    return (
-        await connection.execute(select(batch_session.c.version).where(*_is_session(session_id)))
-    ).scalar_one_or_none()
+async def session_versions(
+    connection: AsyncConnection, session_ids: Collection[SessionId]
+) -> dict[SessionId, int]:
+    """The versions of sessions, of those that there are; cheaper than the sessions."""
+    rows = await connection.execute(
+        _VERSIONS,
+        {
+            "client_nos": [session_id.client_no for session_id in session_ids],
+            "session_nos": [session_id.session_no for session_id in session_ids],
+        },
+    )
+    return {SessionId(row.client_no, row.session_no): row.version for row in rows}
 
 
 async def update_session(connection: AsyncConnection, session_id: SessionId, **values: Any) -> Session:
@@ -138,9 +166,17 @@ async def update_session(connection: AsyncConnection, session_id: SessionId, **v
 
 
 async def add_to_session(
-    connection: AsyncConnection, session_id: SessionId, *, chunks: int, ok: int = 0, failed: int = 0
+    connection: AsyncConnection,
+    session_id: SessionId,
+    *,
+    chunks: int,
+    ok: int = 0,
+    failed: int = 0,
+    **values: Any,
 ) -> Session:
-    """Add to the counts of a session, in place. It gets on, so it waits for nothing any more."""
+    """Add to the counts of a session, in place, and set other columns. It gets on, so it waits for nothing
+    any more.
+    """
     column = batch_session.c
     return await update_session(
         connection,
@@ -149,12 +185,13 @@ async def add_to_session(
         records_ok=column.records_ok + ok,
         records_failed=column.records_failed + failed,
         message=_unless_stopping(""),
+        **values,
     )
 
 
-async def note_progress(connection: AsyncConnection, session_id: SessionId, message: str) -> None:
+async def note_progress(connection: AsyncConnection, session_id: SessionId, message: str) -> Session:
     """Say how a running session gets on. What stops it, when something does, is of more interest."""
-    await update_session(connection, session_id, message=_unless_stopping(message))
+    return await update_session(connection, session_id, message=_unless_stopping(message))
 
 
 def _unless_stopping(message: str) -> ColumnElement[str]:
@@ -185,6 +222,38 @@ async def set_job(
     )
 
 
+async def end_job_and_begin(
+    connection: AsyncConnection,
+    session_id: SessionId,
+    ended: JobNo,
+    begun: JobNo,
+    *,
+    at: datetime,
+    status: BatchStatus = BatchStatus.OK,
+    message: str = "",
+) -> None:
+    """A job ended with a status, and the next one begins."""
+    column = batch_job.c
+    is_ended = column.job_no == ended
+    await connection.execute(
+        update(batch_job)
+        .where(
+            column.client_no == session_id.client_no,
+            column.session_no == session_id.session_no,
+            column.job_no.in_([ended, begun]),
+        )
+        .values(
+            status=case(
+                (is_ended, literal(status, column.status.type)),
+                else_=literal(BatchStatus.RUNNING, column.status.type),
+            ),
+            started_at=func.coalesce(column.started_at, at),
+            ended_at=case((is_ended, at), else_=None),
+            message=case((is_ended, message), else_=""),
+        )
+    )
+
+
 async def end_running_jobs(
     connection: AsyncConnection, session_id: SessionId, status: BatchStatus, *, at: datetime, message: str
 ) -> None:
@@ -204,17 +273,29 @@ async def latest_sessions(
     connection: AsyncConnection, client_no: int, business_date: date, process_codes: Collection[str]
 ) -> dict[str, Session]:
     """The latest attempt of each process for a business date, by process code, as far as there is one."""
+    found = await latest_sessions_of_days(connection, client_no, [business_date], process_codes)
+    return {process_code: session for (_, process_code), session in found.items()}
+
+
+async def latest_sessions_of_days(
+    connection: AsyncConnection,
+    client_no: int,
+    business_dates: Collection[date],
+    process_codes: Collection[str],
+) -> dict[tuple[date, str], Session]:
+    """The latest attempt of each process for each business date, as far as there is one."""
+    column = batch_session.c
     rows = await connection.execute(
         select(*_SESSION_COLUMNS)
-        .ext(distinct_on(batch_session.c.process_code))
+        .ext(distinct_on(column.business_date, column.process_code))
         .where(
-            batch_session.c.client_no == client_no,
-            batch_session.c.business_date == business_date,
-            batch_session.c.process_code.in_(process_codes),
+            column.client_no == client_no,
+            column.business_date.in_(business_dates),
+            column.process_code.in_(process_codes),
         )
-        .order_by(batch_session.c.process_code, batch_session.c.attempt.desc())
+        .order_by(column.business_date, column.process_code, column.attempt.desc())
     )
-    return {session.process_code: session for session in _all_with_jobs(rows)}
+    return {(session.business_date, session.process_code): session for session in _all_with_jobs(rows)}
 
 
 async def find_file_session(

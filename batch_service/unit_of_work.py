@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from batch_service.chunks import ChunkTicket
 from batch_service.delivery import ChunkDelivery
+from batch_service.session_watch import SessionWatch
+from batch_service.sessions import SessionId
 from service_kit import outbox
 from service_kit.clock import Clock
 from service_kit.database import reading
@@ -35,10 +37,15 @@ class UnitOfWork:
     tickets: list[ChunkTicket] = field(default_factory=list)
     events: list[OutboxEvent] = field(default_factory=list)
     clients_to_look_at: set[int] = field(default_factory=set)
+    changed: set[SessionId] = field(default_factory=set)
 
     def deliver(self, tickets: Sequence[ChunkTicket]) -> None:
         """Deliver chunks once this is committed; earlier a worker would not find them."""
         self.tickets.extend(tickets)
+
+    def show(self, session_id: SessionId) -> None:
+        """Let those who watch a session know of its change once this is committed."""
+        self.changed.add(session_id)
 
     def tell(self, event: OutboxEvent) -> None:
         """Store an audit event with the change."""
@@ -69,6 +76,7 @@ class UnitsOfWork:
         self._delivery = delivery
         self._redelivery = redelivery
         self._wake_relay = wake_relay
+        self.watch = SessionWatch(self.read)
         self.on_commit: Callable[[int], None] = lambda _client_no: None
 
     @asynccontextmanager
@@ -82,6 +90,8 @@ class UnitsOfWork:
             self._wake_relay()
         for client_no in unit.clients_to_look_at:
             self.on_commit(client_no)
+        for session_id in unit.changed:
+            self.watch.tell(session_id)
         if unit.tickets:
             await self._defer(unit.tickets)
 

@@ -1,6 +1,5 @@
 """BatchService: the contract in the words of the engine, and back."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from typing import Any, Final, TypeVar
@@ -23,7 +22,6 @@ from batch_service.store_sessions import (
     find_session,
     list_records,
     list_sessions,
-    session_version,
     suspended_processes,
 )
 from batch_service.unit_of_work import UnitOfWork, UnitsOfWork
@@ -37,7 +35,6 @@ Response = TypeVar("Response", bound=Message)
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _DEFAULT_PAGE: Final = 100
-_LOOK_SECONDS: Final = 0.2
 
 
 class BatchServicer(batch_pb2_grpc.BatchServiceServicer):
@@ -145,7 +142,7 @@ class BatchServicer(batch_pb2_grpc.BatchServiceServicer):
             yield batch_pb2.WatchBatchSessionResponse(session=session_to_proto(session))
             if session.status in ENDED:
                 return
-            await self._changed(session)
+            await self._units.watch.until_changed(session)
 
     async def SuspendBatchProcess(
         self, request: batch_pb2.SuspendBatchProcessRequest, context: Context
@@ -240,14 +237,6 @@ class BatchServicer(batch_pb2_grpc.BatchServiceServicer):
     async def _session(self, session_id: SessionId) -> Session:
         async with self._units.read() as connection:
             return require_session(await find_session(connection, session_id), session_id)
-
-    async def _changed(self, session: Session) -> None:
-        """Return once the session is another than this, at the earliest after a while."""
-        version: int | None = session.version
-        while version == session.version:
-            await asyncio.sleep(_LOOK_SECONDS)
-            async with self._units.read() as connection:
-                version = await session_version(connection, session.id)
 
     async def _business_date(
         self, request: batch_pb2.RunDailyCycleRequest | batch_pb2.RunBatchProcessRequest, unit: UnitOfWork

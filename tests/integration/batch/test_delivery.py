@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from batch_service.chunks import ChunkTicket
-from batch_service.delivery import ChunkDelivery, InProcessDelivery, TakeTicket
+from batch_service.delivery import ChunkDelivery, InProcessDelivery, OwnWorkersFirst, TakeTicket
 from batch_service.delivery_procrastinate import procrastinate_delivery
 from tests.integration.batch.stage import until
 from tests.support.databases import NewDatabase
@@ -17,7 +17,7 @@ def tickets(count: int) -> list[ChunkTicket]:
     return [ChunkTicket(client_no=1, session_no=7, chunk_no=number, epoch=2**40) for number in range(count)]
 
 
-@pytest.fixture(params=["in process", "Procrastinate"])
+@pytest.fixture(params=["in process", "Procrastinate", "own workers first"])
 async def delivery(request: pytest.FixtureRequest, new_database: NewDatabase) -> AsyncIterator[ChunkDelivery]:
     """A delivery of each kind."""
     if request.param == "in process":
@@ -25,7 +25,7 @@ async def delivery(request: pytest.FixtureRequest, new_database: NewDatabase) ->
         return
     database = await new_database("batch_service")
     async with procrastinate_delivery(database.url, name="test") as procrastinate:
-        yield procrastinate
+        yield OwnWorkersFirst(procrastinate) if request.param == "own workers first" else procrastinate
 
 
 @asynccontextmanager
