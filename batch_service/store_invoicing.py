@@ -7,10 +7,9 @@ invoice nor which pending lines it took.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,8 +36,7 @@ from service_kit.money import Money
 _NO_TAX: Final = Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
-class DuePlan:
+class DuePlan(NamedTuple):
     """A plan that is due, with the pending lines that no invoice took yet."""
 
     plan: BilledPlan

@@ -6,11 +6,11 @@ shorter period lacks are always days of some full period, and a fraction has an 
 
 import calendar
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import IntEnum
 from fractions import Fraction
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 # Dates that leave room for a period of 120 months on either side, inside the calendar of Python and of
 # PostgreSQL.
@@ -18,6 +18,9 @@ EARLIEST_DAY: Final = date(1900, 1, 1)
 LATEST_DAY: Final = date(9000, 12, 31)
 
 ONE_DAY: Final = timedelta(days=1)
+
+# Of the plans of a night, most share the period that they are in with many others.
+_MANY_PERIODS: Final = 4096
 
 
 class BillingTiming(IntEnum):
@@ -27,8 +30,7 @@ class BillingTiming(IntEnum):
     IN_ARREARS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class BillingCycle:
+class BillingCycle(NamedTuple):
     """How the periods of a plan follow each other.
 
     start_date: the first day of service.
@@ -41,8 +43,7 @@ class BillingCycle:
     period_months: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class DayRange:
+class DayRange(NamedTuple):
     """The days from `first_day` up to, and without, `end`."""
 
     first_day: date
@@ -64,8 +65,7 @@ class DayRange:
         return DayRange(first_day, max(min(self.end, other.end), first_day))
 
 
-@dataclass(frozen=True, slots=True)
-class BillingPosition:
+class BillingPosition(NamedTuple):
     """How far a plan is billed: the first day that no invoice covers, and the date of the next invoice.
 
     In advance both are the same day; in arrears the next invoice is due on the day after its period.
@@ -84,6 +84,7 @@ def first_anchor(cycle: BillingCycle) -> date:
     return _day_of_month(start.year * 12 + start.month, cycle.anchor_day)
 
 
+@lru_cache(maxsize=_MANY_PERIODS)
 def anchor_period(cycle: BillingCycle, day: date) -> DayRange:
     """The full anchor period that `day` belongs to."""
     anchor = first_anchor(cycle)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum
 from fractions import Fraction
-from itertools import groupby, pairwise
-from typing import Final
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 from batch_service.rules.billing_periods import (
     BillingCycle,
@@ -98,16 +98,14 @@ class BilledPlan:
     activation_charge: Money | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FormerPrice:
+class FormerPrice(NamedTuple):
     """The price that a plan had before `until`, the day on which a new price took effect."""
 
     until: date
     price: Money
 
 
-@dataclass(frozen=True, slots=True)
-class PendingLine:
+class PendingLine(NamedTuple):
     """A line that waits for the next invoice of its plan instance."""
 
     line_no: int
@@ -116,8 +114,7 @@ class PendingLine:
     amount: Money
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceLine:
+class InvoiceLine(NamedTuple):
     """A line of an invoice to be made."""
 
     line_type: LineType
@@ -125,8 +122,7 @@ class InvoiceLine:
     amount: Money
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceComposition:
+class InvoiceComposition(NamedTuple):
     """An invoice to be made.
 
     lines: empty when there is nothing to invoice.
@@ -142,8 +138,7 @@ class InvoiceComposition:
     next_position: BillingPosition | None
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceIntent:
+class InvoiceIntent(NamedTuple):
     """An invoice that the ledger is asked for until it answers."""
 
     acct_no: int
@@ -190,6 +185,8 @@ def compose(plan: BilledPlan, pending: Sequence[PendingLine]) -> InvoiceComposit
 
 def price_on(plan: BilledPlan, day: date) -> Money:
     """The price of a full period that is valid on `day`, also when it was changed since."""
+    if not plan.former_prices:
+        return plan.price
     later = [former for former in plan.former_prices if former.until > day]
     return min(later, key=lambda former: former.until).price if later else plan.price
 
@@ -241,5 +238,7 @@ def _other_currency(plan: BilledPlan, pending: Sequence[PendingLine]) -> str | N
     amounts = [line.amount for line in pending]
     if plan.activation_charge is not None:
         amounts.append(plan.activation_charge)
-    currencies = [currency for currency, _ in groupby(amount.currency for amount in amounts)]
-    return next((currency for currency in currencies if currency != plan.price.currency), None)
+    for amount in amounts:
+        if amount.currency != plan.price.currency:
+            return amount.currency
+    return None
