@@ -5,7 +5,7 @@ gateway said before the ledger is; both know the attempt by its own identifier, 
 next call finds out where the last one stopped, and goes on from there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -53,6 +53,24 @@ _NOT_IN_THE_LEDGER: Final = CollectionOutcome(
 )
 
 
+class _Resolved(NamedTuple):
+    """What became of the attempts that were open.
+
+    absent: those that never arrived at the gateway. refusals: of the ledger, by attempt.
+    """
+
+    were_open: bool
+    absent: Sequence[PaymentAttempt]
+    refusals: Mapping[str, FailureReason]
+
+
+class _Told(NamedTuple):
+    """What the ledger said of attempts: those that are posted since just now, and its refusals by attempt."""
+
+    posted: Sequence[PaymentAttempt]
+    refusals: Mapping[str, FailureReason]
+
+
 class Collector:
     """Collects from the accounts of a client, through its gateway and into its ledger."""
 
@@ -67,18 +85,20 @@ class Collector:
         """Collect for each order; the outcomes by account. An account is ordered once in a call."""
         acct_nos = [order.acct_no for order in orders]
         assert len(set(acct_nos)) == len(acct_nos), "an account is ordered twice"
-        absent, refusals = await self._resolve(client_no, acct_nos)
+        resolved = await self._resolve(client_no, acct_nos)
         balances = await self._ledger.balances(client_no, acct_nos)
         async with self._engine.connect() as connection:
-            still_open = {
-                attempt.acct_no: attempt
-                for attempt in await store_payments.open_attempts(connection, client_no, acct_nos)
-            }
+            open_attempts = (
+                await store_payments.open_attempts(connection, client_no, acct_nos)
+                if resolved.were_open
+                else ()
+            )
             known = await store_payments.attempts_for(connection, client_no, [order.fact for order in orders])
             methods = await store_payments.find_methods(connection, client_no, acct_nos)
+        still_open = {attempt.acct_no for attempt in open_attempts}
         resent = [
             _again(attempt, methods.get(attempt.acct_no), balances.get(attempt.acct_no))
-            for attempt in absent
+            for attempt in resolved.absent
             if attempt.acct_no in still_open
         ]
         lapsed = {attempt.acct_no for attempt in resent if attempt.status is AttemptStatus.LAPSED}
@@ -88,17 +108,25 @@ class Collector:
             if (order.acct_no not in still_open or order.acct_no in lapsed)
             and (attempt := _attempt_for(order, methods, known, balances.get(order.acct_no))) is not None
         ]
-        refusals |= await self._send(client_no, resent, new)
-        outcomes = await self._outcomes(client_no, orders, resent, refusals)
+        sent = await self._send(client_no, resent, new)
+        # What was posted for an order just now is its outcome; for the others it is looked up.
+        facts = {order.fact for order in orders}
+        outcomes = {
+            each.acct_no: CollectionOutcome(collected=each.amount)
+            for each in sent.posted
+            if each.fact in facts
+        }
+        outcomes |= await self._outcomes(
+            client_no,
+            [order for order in orders if order.acct_no not in outcomes],
+            resent,
+            {**resolved.refusals, **sent.refusals},
+        )
         strangers = [acct_no for acct_no in acct_nos if acct_no not in balances]
         return outcomes | dict.fromkeys(strangers, _NOT_IN_THE_LEDGER)
 
-    async def _resolve(
-        self, client_no: int, acct_nos: Sequence[int]
-    ) -> tuple[list[PaymentAttempt], dict[str, FailureReason]]:
-        """Ask for what is unresolved, and post what was approved. Returns the attempts that never arrived
-        at the gateway, and the refusals of the ledger by attempt.
-        """
+    async def _resolve(self, client_no: int, acct_nos: Sequence[int]) -> _Resolved:
+        """Ask for what is unresolved, and post what was approved."""
         async with self._engine.connect() as connection:
             attempts = await store_payments.open_attempts(connection, client_no, acct_nos)
         unresolved = [attempt for attempt in attempts if attempt.status in UNRESOLVED]
@@ -106,18 +134,18 @@ class Collector:
         answered = [_answered(*pair) for pair in zip(unresolved, answers, strict=True)]
         await self._save(client_no, answered)
         approved = [each for each in attempts if each.status is AttemptStatus.APPROVED]
-        refusals = await self._post(client_no, [*approved, *answered])
+        told = await self._post(client_no, [*approved, *answered])
         absent = [
             attempt
             for attempt, answer in zip(answered, answers, strict=True)
             if answer.answer is GatewayAnswer.ABSENT
         ]
-        return absent, refusals
+        return _Resolved(bool(attempts), absent, told.refusals)
 
     async def _send(
         self, client_no: int, resent: Sequence[PaymentAttempt], new: Sequence[PaymentAttempt]
-    ) -> dict[str, FailureReason]:
-        """Store, charge, store, post. Returns the refusals of the ledger by attempt."""
+    ) -> _Told:
+        """Store, charge, store, post."""
         async with self._engine.begin() as connection:
             await store_payments.save_attempts(connection, client_no, resent)
             stored = await store_payments.add_attempts(connection, client_no, new)
@@ -137,12 +165,13 @@ class Collector:
             answers[place] = answer
         return answers
 
-    async def _save(self, client_no: int, attempts: Sequence[PaymentAttempt]) -> None:
-        if attempts:
-            async with self._engine.begin() as connection:
-                await store_payments.save_attempts(connection, client_no, attempts)
+    async def _save(self, client_no: int, attempts: Sequence[PaymentAttempt]) -> set[str]:
+        if not attempts:
+            return set()
+        async with self._engine.begin() as connection:
+            return await store_payments.save_attempts(connection, client_no, attempts)
 
-    async def _post(self, client_no: int, attempts: Iterable[PaymentAttempt]) -> dict[str, FailureReason]:
+    async def _post(self, client_no: int, attempts: Iterable[PaymentAttempt]) -> _Told:
         approved = [attempt for attempt in attempts if attempt.status is AttemptStatus.APPROVED]
         answers = await self._ledger.post_payments(client_no, [_draft(attempt) for attempt in approved])
         posted, refusals = [], {}
@@ -162,19 +191,21 @@ class Collector:
                 refusals[attempt.attempt_id] = FailureReason(
                     answer.reason, f"the gateway took {attempt.amount}, but the ledger says: {answer.message}"
                 )
-        await self._save(client_no, posted)
-        return refusals
+        saved = await self._save(client_no, posted)
+        return _Told([attempt for attempt in posted if attempt.attempt_id in saved], refusals)
 
     async def _outcomes(
         self,
         client_no: int,
         orders: Sequence[CollectionOrder],
         resent: Sequence[PaymentAttempt],
-        refusals: dict[str, FailureReason],
+        refusals: Mapping[str, FailureReason],
     ) -> dict[int, CollectionOutcome]:
         """What the attempts say now: an open one of the account, else the latest for the fact, else the one
         of an earlier day that was sent again.
         """
+        if not orders:
+            return {}
         facts = [order.fact for order in orders]
         resent_facts = {attempt.acct_no: attempt.fact for attempt in resent}
         async with self._engine.connect() as connection:
@@ -197,7 +228,7 @@ class Collector:
 def _outcome(
     still_open: PaymentAttempt | None,
     known: Sequence[PaymentAttempt],
-    refusals: dict[str, FailureReason],
+    refusals: Mapping[str, FailureReason],
 ) -> CollectionOutcome:
     if still_open is not None and still_open.attempt_id in refusals:
         return CollectionOutcome(failure=refusals[still_open.attempt_id])

@@ -130,6 +130,7 @@ _SAVE_ATTEMPTS: Final = """
     WHERE attempt.client_no = given.client_no AND attempt.attempt_id = given.attempt_id
       AND (attempt.status IN (1, 2, 3) OR (attempt.status = 4 AND given.status = 5)
            OR (attempt.status = 9 AND given.status = 4))
+    RETURNING attempt.attempt_id
 """
 
 _DECLINE_FOR_GOOD: Final = """
@@ -218,10 +219,12 @@ async def add_attempts(
 
 async def save_attempts(
     connection: AsyncConnection, client_no: int, attempts: Sequence[PaymentAttempt]
-) -> None:
-    """Store what became of attempts; a hard decline closes the payment method as it was set then."""
+) -> set[str]:
+    """Store what became of attempts; a hard decline closes the payment method as it was set then. Returns the
+    attempt_ids of those that were not settled before.
+    """
     if not attempts:
-        return
+        return set()
     driver = await raw_connection(connection)
     rows = sorted(
         (
@@ -234,7 +237,7 @@ async def save_attempts(
         )
         for attempt in attempts
     )
-    await driver.execute(_SAVE_ATTEMPTS, client_no, *columns(rows, 6))
+    saved = await driver.fetch(_SAVE_ATTEMPTS, client_no, *columns(rows, 6))
     declined = [
         (attempt.acct_no, attempt.method_version)
         for attempt in attempts
@@ -242,6 +245,7 @@ async def save_attempts(
     ]
     if declined:
         await driver.execute(_DECLINE_FOR_GOOD, client_no, *columns(declined, 2))
+    return {row["attempt_id"] for row in saved}
 
 
 def _method(row: Any) -> PaymentMethod:
