@@ -58,7 +58,7 @@ _LOCK_DUE: Final = """
            next_bill_date
     FROM unnest($2::bigint[]) AS wanted
     CROSS JOIN LATERAL (
-        SELECT * FROM recurring_plan WHERE client_no = $1 AND plan_instance_no = wanted
+        SELECT * FROM recurring_plan WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted
         OFFSET 0 FOR NO KEY UPDATE
     ) AS plan
     WHERE next_bill_date <= $3 AND status IN (1, 3)
@@ -79,7 +79,7 @@ _FORMER_PRICES: Final = """
     SELECT plan_instance_no, effective_date, former_price_minor, former_currency
     FROM unnest($2::bigint[]) AS wanted
     CROSS JOIN LATERAL (
-        SELECT * FROM plan_change WHERE client_no = $1 AND plan_instance_no = wanted OFFSET 0
+        SELECT * FROM plan_change WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted OFFSET 0
     ) AS change
     WHERE former_price_minor IS NOT NULL
     ORDER BY change_no
@@ -90,7 +90,7 @@ _PENDING: Final = """
     FROM unnest($2::bigint[]) AS wanted
     CROSS JOIN LATERAL (
         SELECT * FROM pending_line
-        WHERE client_no = $1 AND plan_instance_no = wanted AND invoice_no IS NULL AND claimed_for IS NULL
+        WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted AND invoice_no IS NULL AND claimed_for IS NULL
         OFFSET 0
     ) AS line
     ORDER BY line_no

@@ -85,7 +85,7 @@ _OPEN_ATTEMPTS: Final = f"""
     FROM unnest($2::bigint[]) AS wanted
     CROSS JOIN LATERAL (
         SELECT {_ATTEMPT_COLUMNS} FROM payment_attempt
-        WHERE client_no = $1 AND acct_no = wanted AND status IN (1, 2, 3, 4)
+        WHERE client_no = (SELECT $1::bigint) AND acct_no = wanted AND status IN (1, 2, 3, 4)
         OFFSET 0
     ) AS attempt
 """  # noqa: S608
@@ -95,7 +95,7 @@ _ATTEMPTS_FOR: Final = f"""
     FROM unnest($2::text[]) AS wanted
     CROSS JOIN LATERAL (
         SELECT {_ATTEMPT_COLUMNS} FROM payment_attempt
-        WHERE client_no = $1 AND fact = wanted
+        WHERE client_no = (SELECT $1::bigint) AND fact = wanted
         OFFSET 0
     ) AS attempt
     ORDER BY method_version
@@ -116,7 +116,8 @@ _ADD_ATTEMPTS: Final = """
 """
 
 # What was settled stays settled: a late answer of a worker that was thought dead changes nothing, unless it
-# is that money was taken for an attempt that was given up meanwhile.
+# is that money was taken for an attempt that was given up meanwhile. As a CASE, since the planner would take
+# the attempts that are not settled, of which there are none between nights, for a better start than keys.
 _SAVE_ATTEMPTS: Final = """
     UPDATE payment_attempt AS attempt
     SET status = given.status, gateway_reference = given.gateway_reference, decline_code = given.decline_code,
@@ -128,8 +129,11 @@ _SAVE_ATTEMPTS: Final = """
         OFFSET 0
     ) AS given
     WHERE attempt.client_no = given.client_no AND attempt.attempt_id = given.attempt_id
-      AND (attempt.status IN (1, 2, 3) OR (attempt.status = 4 AND given.status = 5)
-           OR (attempt.status = 9 AND given.status = 4))
+      AND CASE attempt.status
+            WHEN 4 THEN given.status = 5
+            WHEN 9 THEN given.status = 4
+            ELSE attempt.status IN (1, 2, 3)
+          END
     RETURNING attempt.attempt_id
 """
 
