@@ -6,8 +6,8 @@ was analysed it would read all of the client for each chunk, and a night would g
 accounts. So what is looked up stands in a lateral sub-select, or the client in one beside the keys, and
 `OFFSET 0` keeps the planner from looking through that: one look-up by the whole key for each row is all that
 is left to it. And a client that is new since a table was analysed it takes for one without rows, so that any
-index that begins with the client looks as good as the key: so look-ups name the client as `(SELECT $1)`, which
-it can't look into.
+index that begins with the client looks as good as the key: so look-ups name the client as `(SELECT $1)`,
+which it can't look into.
 """
 
 from collections.abc import Sequence

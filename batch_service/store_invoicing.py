@@ -90,7 +90,8 @@ _PENDING: Final = """
     FROM unnest($2::bigint[]) AS wanted
     CROSS JOIN LATERAL (
         SELECT * FROM pending_line
-        WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted AND invoice_no IS NULL AND claimed_for IS NULL
+        WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted
+          AND invoice_no IS NULL AND claimed_for IS NULL
         OFFSET 0
     ) AS line
     ORDER BY line_no

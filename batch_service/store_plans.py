@@ -79,7 +79,9 @@ _PLAN_ACCOUNTS: Final = """
     SELECT plan_instance_no, acct_no
     FROM unnest($2::bigint[]) AS wanted
     CROSS JOIN LATERAL (
-        SELECT * FROM recurring_plan WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted OFFSET 0
+        SELECT * FROM recurring_plan
+        WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted
+        OFFSET 0
     ) AS plan
 """
 
@@ -104,7 +106,8 @@ _DUE_CHANGES: Final = """
     SELECT plan_instance_no, change_no, kind, effective_date, new_price_minor, currency
     FROM unnest($2::bigint[]) AS wanted
     CROSS JOIN LATERAL (
-        SELECT * FROM plan_change WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted AND applied_on IS NULL
+        SELECT * FROM plan_change
+        WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted AND applied_on IS NULL
         OFFSET 0 FOR NO KEY UPDATE
     ) AS change
     WHERE effective_date <= $3

@@ -66,7 +66,8 @@ _UNRATED: Final = """
         FROM unnest($2::bigint[]) AS wanted
         CROSS JOIN LATERAL (
             SELECT * FROM usage_record
-            WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted AND pending_line_no IS NULL AND used_at < $3
+            WHERE client_no = (SELECT $1::bigint) AND plan_instance_no = wanted
+              AND pending_line_no IS NULL AND used_at < $3
             ORDER BY usage_id OFFSET 0 FOR NO KEY UPDATE
         ) AS usage
     )
