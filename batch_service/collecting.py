@@ -59,7 +59,6 @@ class _Resolved(NamedTuple):
     absent: those that never arrived at the gateway. refusals: of the ledger, by attempt.
     """
 
-    were_open: bool
     absent: Sequence[PaymentAttempt]
     refusals: Mapping[str, FailureReason]
 
@@ -88,11 +87,9 @@ class Collector:
         resolved = await self._resolve(client_no, acct_nos)
         balances = await self._ledger.balances(client_no, acct_nos)
         async with self._engine.connect() as connection:
-            open_attempts = (
-                await store_payments.open_attempts(connection, client_no, acct_nos)
-                if resolved.were_open
-                else ()
-            )
+            # Also where none was open before: the balances were read since, and may be of before an attempt
+            # that another process has begun.
+            open_attempts = await store_payments.open_attempts(connection, client_no, acct_nos)
             known = await store_payments.attempts_for(connection, client_no, [order.fact for order in orders])
             methods = await store_payments.find_methods(connection, client_no, acct_nos)
         still_open = {attempt.acct_no for attempt in open_attempts}
@@ -140,7 +137,7 @@ class Collector:
             for attempt, answer in zip(answered, answers, strict=True)
             if answer.answer is GatewayAnswer.ABSENT
         ]
-        return _Resolved(bool(attempts), absent, told.refusals)
+        return _Resolved(absent, told.refusals)
 
     async def _send(
         self, client_no: int, resent: Sequence[PaymentAttempt], new: Sequence[PaymentAttempt]

@@ -38,8 +38,9 @@ class ChunkDelivery(Protocol):
 class OwnWorkersFirst:
     """Gives tickets to the workers of this process that have nothing to do, and the rest to a queue of all.
 
-    So a session goes from step to step without waiting for a queue, and as soon as there is more to do than
-    this process can work at once, any other takes part. A ticket that was given directly is lost when the
+    So a session goes from step to step without waiting for a queue, and when there is more to do than this
+    process can work at once, others take part: in all but the tickets that this process has fetched from the
+    queue meanwhile, at most as many as it has workers. A ticket that was given directly is lost when the
     process ends before it is claimed, like one that was fetched from a queue: it is delivered again.
     """
 

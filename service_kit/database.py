@@ -30,6 +30,7 @@ Who begins again sees what the other did."""
 _CONNECT_TIMEOUT_SECONDS: Final = 10.0
 _POOL_WAIT_SECONDS: Final = 10.0
 _LONGEST_IDLE_SECONDS: Final = 60.0
+_RECYCLE_SECONDS: Final = 1800
 
 
 class DatabaseUnavailableError(Exception):
@@ -68,6 +69,8 @@ def engine_on(
         pool_timeout=_POOL_WAIT_SECONDS,
         # The connection that was used last: it has prepared what it will be asked for.
         pool_use_lifo=True,
+        # Those that are seldom used: something on the way may have forgotten them without a word.
+        pool_recycle=_RECYCLE_SECONDS,
     )
 
     @event.listens_for(engine.sync_engine, "checkout")
@@ -145,6 +148,10 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[RawConnection]
         assert isinstance(driver, asyncpg.Connection)
         yield driver
         assert not driver.is_in_transaction(), "who began a transaction has not ended it"
+    except BaseException:
+        # Nobody knows what was begun on it.
+        pooled.invalidate()
+        raise
     finally:
         # Nothing is begun, so nothing is rolled back, and there is nothing to wait for.
         pooled.close()

@@ -32,8 +32,11 @@ _log = structlog.get_logger()
 
 SUPERUSER: Final = "postgres"
 
+# "max", where there is no limit (control groups, version 2).
+_CONTAINER_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
+
 # What differs from PostgreSQL's own defaults, which are made for the smallest machine. No wal_compression:
-# the wheel has only pglz, and to compress a page for the log takes as long as four postings.
+# the wheel has only pglz, which takes 90 µs for a page.
 _OPTIONS: Final[Mapping[str, str]] = {
     "max_connections": "200",
     # Checkpoints are rare, since each page is logged as a whole when it is first changed after one.
@@ -263,8 +266,18 @@ class PostgresServer:
         self._lock.release()
 
 
+def _memory() -> int:
+    """Bytes of memory that we may use: of the machine, or of the container."""
+    try:
+        limit = _CONTAINER_MEMORY.read_text().strip()
+    except OSError:
+        limit = ""
+    total = psutil.virtual_memory().total
+    return min(total, int(limit)) if limit.isdigit() else total
+
+
 def _shared_buffers() -> str:
-    part = psutil.virtual_memory().total // _BUFFERS_OF_MEMORY // 2**20
+    part = _memory() // _BUFFERS_OF_MEMORY // 2**20
     return f"{min(max(part, _LEAST_BUFFERS_MB), _MOST_BUFFERS_MB)}MB"
 
 
