@@ -84,6 +84,21 @@ _MOST_WITHOUT_LOCKS: Final = 64
 _END_OF_A_DAY: Final = timedelta(seconds=10)
 
 
+# The indexes by which a name is given only once.
+_NAMES: Final = frozenset(
+    {
+        "request_key_pkey",
+        "external_payments_reference_code_key",
+        "payments_gateway_reference_key",
+        "invoice_billing_period_key",
+    }
+)
+
+
+class _NotSurelyRightError(Exception):
+    """The rules that all documents have are to decide."""
+
+
 @dataclass(slots=True, repr=False)  # or whatever fails would print the books to the log
 class GroupPosting:
     """A group on its way. First `find_named`, then one of the three ways, and no more."""
@@ -147,23 +162,29 @@ class GroupPosting:
                 self.posted = group
         return results
 
-    async def post_ahead(self, turn: Turn, numbering: asyncio.Lock) -> Sequence[Result] | None:
+    async def post_ahead(self, turn: Turn) -> Sequence[Result] | None:
         """Post plain drafts, their rows first; None where not surely all of them are to be accepted.
 
         SerializationError when another server has posted on its accounts meanwhile.
         """
         try:
             async with self.connection.transaction():
-                async with numbering:
-                    await self._look_and_number()
-                    now = self.clock.now()
+                await turn.to_number()
+                await self._look_and_number()
+                now = self.clock.now()
+                turn.is_numbered.set()
                 decisions = GroupDecisions(self._books, self._known)
                 results = decisions.accept_at_once(self.requests)
-                if results is not None:
-                    self.posted = await self._write_ahead(turn, decisions, now)
+                if results is None:
+                    raise _NotSurelyRightError
+                self.posted = await self._write_ahead(turn, decisions, now)
                 return results
-        except asyncpg.UniqueViolationError:
+        except _NotSurelyRightError:
             return None
+        except asyncpg.UniqueViolationError as violation:
+            if violation.constraint_name in _NAMES:
+                return None
+            raise
 
     async def _look_and_number(self) -> None:
         """Read what is not known yet, and reserve the numbers of plain drafts."""
@@ -186,7 +207,7 @@ class GroupPosting:
         group = lay_out(accepted, self._numbers, now)
         async with _meanwhile(write(self.connection, store_groups.appended(group))):
             answers = _answers(decisions, group)
-        await turn.comes()
+        await turn.to_hold()
         needed = items_needed(accepted, await self._hold_as_foreseen(group))
         await self._ask_to_write(self._fronts(needed.fronts), needed)
         applied = apply_group(accepted, needed, self._items)
@@ -197,19 +218,20 @@ class GroupPosting:
 
     async def _hold_as_foreseen(self, group: CommitGroup) -> Mapping[AccountKey, Waiting]:
         """Lock the accounts, and see that the decisions still hold. Returns what waits on them."""
-        held, needs = Books(accounts=self._books.accounts), self._needs
-        await store_books.lock_accounts(self.connection, needs, held)
+        books, needs = Books(accounts=self._books.accounts), self._needs
+        await store_books.lock_accounts(self.connection, needs, books)
         plans = Needs(plan_instances=needs.plan_instances)
-        await ask(self.connection, store_books.changing(plans, held))
+        await ask(self.connection, store_books.changing(plans, books))
+        if any(last > group.first_event_no for last in books.last_events.values()):
+            raise asyncpg.SerializationError("others have posted on the accounts meanwhile")
         plain = (request.plain for request in self.requests)
         if not (
-            held.balances.keys() == needs.accounts
-            and held.plan_balances.keys() == needs.plan_instances
-            and all(last < group.first_event_no for last in held.last_events.values())
-            and all(drafts is not None and enter_if_surely_right(drafts, held) for drafts in plain)
+            books.balances.keys() == needs.accounts
+            and books.plan_balances.keys() == needs.plan_instances
+            and all(drafts is not None and enter_if_surely_right(drafts, books) for drafts in plain)
         ):
-            raise asyncpg.SerializationError("others have posted on the accounts meanwhile")
-        return held.waiting
+            raise _NotSurelyRightError
+        return books.waiting
 
     async def post_without_locks(self) -> Sequence[Result]:
         """Post it unless somebody is faster, or the day is about to end: SerializationError then."""
@@ -319,8 +341,8 @@ def _answers(decisions: GroupDecisions, group: CommitGroup) -> list[Step]:
 async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Begin the work, and wait for its end after the block."""
     at_work = asyncio.create_task(work)
-    await asyncio.sleep(0)
     try:
+        await asyncio.sleep(0)
         yield
     finally:
         await at_work

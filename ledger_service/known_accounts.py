@@ -8,7 +8,7 @@ from ledger_service.rules.needs import Needs
 
 @dataclass(slots=True)
 class KnownAccounts:
-    """The accounts that were posted on most recently. size: how many, plan instances included."""
+    """Accounts that were posted on. size: with so many, plan instances included, all are forgotten again."""
 
     size: int
     _accounts: dict[AccountKey, Account] = field(default_factory=dict)

@@ -14,7 +14,7 @@ again from the new state.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -198,6 +198,28 @@ class _LaneConnection:
             await held.close()
 
 
+@dataclass(slots=True)
+class _Races:
+    """Whether to post in a way in which others may be faster."""
+
+    _to_avoid: int = 0
+
+    def may_race(self) -> bool:
+        """Whether to race this time: not for a while after a race was lost, since there are others."""
+        may_race = self._to_avoid == 0
+        self._to_avoid = max(0, self._to_avoid - 1)
+        return may_race
+
+    @contextlib.contextmanager
+    def racing(self) -> Iterator[None]:
+        """Take note if the race is lost."""
+        try:
+            yield
+        except LOST_RACE:
+            self._to_avoid = _RACES_TO_AVOID
+            raise
+
+
 class Poster:
     """Posts requests in groups; made by `running_poster`."""
 
@@ -210,7 +232,7 @@ class Poster:
         self._wake_relay = wake_relay
         self._turns = AccountTurns()
         self._known_accounts = KnownAccounts(_KNOWN_ACCOUNTS)
-        self._races_to_avoid = 0
+        self._without_locks, self._ahead = _Races(), _Races()
 
     async def post(self, request: PostingRequest) -> bytes:
         """Post a request and return its answer, the first one when its key is known; DomainError when
@@ -276,7 +298,6 @@ class Poster:
             except LOST_RACE as lost:
                 # Who raced without locks takes them now, and that at once.
                 cause: Exception = lost
-                self._races_to_avoid = _RACES_TO_AVOID
                 pause = _PAUSE_SECONDS * (attempt - 1)
             except Exception as failure:
                 if not _is_connection_lost(failure):
@@ -295,21 +316,20 @@ class Poster:
         """Post a group: without locks or its rows ahead where that is likely to succeed, and else holding its
         accounts.
         """
-        posting = GroupPosting(connection, requests, self._clock, self._known_accounts)
-        await posting.find_named()
-        may_race = may_race and self._races_to_avoid == 0
-        self._races_to_avoid = max(0, self._races_to_avoid - 1)
+        posting = await self._begun(connection, requests)
         results = None
-        if may_race and posting.is_plain and not posting.is_small:
-            async with self._turns.turn(posting.accounts, posting.names) as turn:
-                results = await posting.post_ahead(turn, self._turns.numbering)
+        if may_race and posting.is_plain and not posting.is_small and self._ahead.may_race():
+            with self._ahead.racing():
+                async with self._turns.turn(posting.accounts, posting.names, is_ahead=True) as turn:
+                    results = await posting.post_ahead(turn)
             if results is None:
-                posting = GroupPosting(connection, requests, self._clock, self._known_accounts)
-                await posting.find_named()
+                _RETRIES.labels("NotSurelyRight").inc()
+                posting = await self._begun(connection, requests)
         if results is None:
-            async with self._turns.turn(posting.accounts):
-                if may_race and posting.is_small and self._queue.is_single:
-                    results = await posting.post_without_locks()
+            async with self._turns.turn(posting.accounts, posting.names, is_ahead=False):
+                if may_race and posting.is_small and self._queue.is_single and self._without_locks.may_race():
+                    with self._without_locks.racing():
+                        results = await posting.post_without_locks()
                 else:
                     results = await posting.post_holding()
         if posting.posted is not None:
@@ -317,6 +337,11 @@ class Poster:
             _GROUPS.inc()
             _TRANSACTIONS.inc(len(posting.posted.transactions))
         return results
+
+    async def _begun(self, connection: RawConnection, requests: Sequence[PostingRequest]) -> GroupPosting:
+        posting = GroupPosting(connection, requests, self._clock, self._known_accounts)
+        await posting.find_named()
+        return posting
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ _CHARGES: Final = ", ".join(str(kind.code) for kind in TRANSACTION_TYPES.values(
 # waits, since all have together what the account says: so it never looks through what was posted after that.
 _FRONTS: Final = f"""
     WITH RECURSIVE front AS (
-        SELECT client_no, acct_no, wanted.queue, balance.waiting_after,
+        SELECT client_no, acct_no, wanted.queue, balance.waiting_after, balance.last_event_no,
                least(wanted.amount, abs(balance.balance + balance.held)) AS missing,
                0::bigint AS event_no, 0::smallint AS transaction_type, 0::bigint AS open_amount,
                '-infinity'::date AS effective_date, true AS has_row
@@ -38,7 +38,7 @@ _FRONTS: Final = f"""
           JOIN account_balance AS balance USING (client_no, acct_no)
          WHERE sign(balance.balance + balance.held) = CASE wanted.queue WHEN {Queue.CHARGE} THEN 1 ELSE -1 END
          UNION ALL
-        SELECT front.client_no, front.acct_no, front.queue, front.waiting_after,
+        SELECT front.client_no, front.acct_no, front.queue, front.waiting_after, front.last_event_no,
                front.missing - front.open_amount, next.*
           FROM front
          CROSS JOIN LATERAL (
@@ -57,6 +57,7 @@ _FRONTS: Final = f"""
                  WHERE t.client_no = front.client_no
                    AND t.acct_no = front.acct_no
                    AND t.event_no > CASE WHEN front.has_row THEN front.waiting_after ELSE front.event_no END
+                   AND t.event_no <= front.last_event_no
                    AND (t.transaction_type IN ({_CHARGES})) = (front.queue = {Queue.CHARGE})
                  ORDER BY t.event_no
                  LIMIT 1)

@@ -94,8 +94,9 @@ async def reserve_numbers(connection: RawConnection, needed: Mapping[str, int]) 
 def reserved_numbers(needed: Mapping[str, int], first_numbers: dict[str, int]) -> Question:
     """Enters the first number of a contiguous block of each kind.
 
-    Reserve while the accounts are locked: so the numbers of an account grow in the order of its commits. A
-    block whose transaction is rolled back is never used.
+    Reserve while the accounts are locked, or see under the locks that nobody has posted with later numbers:
+    so the numbers of an account grow in the order of its commits. A block whose transaction is rolled back is
+    never used.
     """
     names = list(needed)
     take = partial(_take_numbers, names, first_numbers)

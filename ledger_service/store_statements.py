@@ -26,8 +26,8 @@ _COLUMNS: Final = ", ".join(column.name for column in tables.closed_statement.co
 
 # ------------------------------------------------------------------------------------------------- closing
 
-# Whoever posts to an account holds its row first, and so does who closes its statement: what is posted after
-# has a higher number than all that was read.
+# Whoever posts to an account holds its row before the commit, and so does who closes its statement: what is
+# committed after has a higher number than the row says then.
 _LOCK_ACCOUNTS: Final = """
     SELECT acct_no
       FROM account_balance

@@ -1,8 +1,9 @@
 """The order in which committed transactions are told, and how far it is settled.
 
-The order is that of event_no. It is an order of commits: numbers are reserved while the accounts are locked
-and the locks are held until the commit, so of two groups that touch one account the first to commit has the
-lower numbers; and whoever begins after another's commit was answered gets higher numbers than it.
+The order is that of event_no. It is an order of commits: numbers are reserved while the accounts are locked,
+or compared with the accounts' last ones under the locks, and the locks are held until the commit, so of two
+groups that touch one account the first to commit has the lower numbers; and whoever begins after another's
+commit was answered gets higher numbers than it.
 
 To poll for numbers above the last one seen would still lose transactions. A group reserves its numbers before
 it commits, so between two polls a higher number can become visible before a lower one, which a later group of

@@ -41,16 +41,16 @@ class Writer:
         self.waits = asyncio.Event()
         """That another group waits for its turn, beside the one that was interrupted."""
         self._events: list[Callable[[], Awaitable[Any]]] = []
-        comes = Turn.comes
+        to_hold = Turn.to_hold
 
         async def be_interrupted(turn: Turn) -> None:
             if self._events:
                 await self._events.pop()()
             else:
                 self.waits.set()
-            await comes(turn)
+            await to_hold(turn)
 
-        monkeypatch.setattr(Turn, "comes", be_interrupted)
+        monkeypatch.setattr(Turn, "to_hold", be_interrupted)
         for way in ("post_holding", "post_without_locks", "post_ahead"):
             monkeypatch.setattr(GroupPosting, way, self._keeping(way))
 
