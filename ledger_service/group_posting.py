@@ -43,7 +43,7 @@ from ledger_service.foresight import foresee
 from ledger_service.group_decisions import Decided, GroupDecisions, Refusal
 from ledger_service.known_accounts import KnownAccounts, unknown
 from ledger_service.requests import FirstAnswer, PostingRequest, RequestKey
-from ledger_service.rules.applications import AccountItems, Waiting
+from ledger_service.rules.applications import AccountItems
 from ledger_service.rules.books import AccountKey, Books
 from ledger_service.rules.commit_groups import (
     CommitGroup,
@@ -59,9 +59,10 @@ from ledger_service.rules.group_applications import (
     ItemsNeeded,
     apply_group,
     items_needed,
+    sides_of,
 )
 from ledger_service.rules.needs import Needs
-from ledger_service.rules.plain_drafts import enter_if_surely_right
+from ledger_service.rules.plain_drafts import WELL_IN_RANGE, stay_in_range
 from ledger_service.store_round_trips import (
     Change,
     Question,
@@ -179,7 +180,7 @@ class GroupPosting:
                     raise _NotSurelyRightError
                 self.posted = await self._write_ahead(turn, decisions, now)
                 return results
-        except _NotSurelyRightError:
+        except (_NotSurelyRightError, asyncpg.NumericValueOutOfRangeError):
             return None
         except asyncpg.UniqueViolationError as violation:
             if violation.constraint_name in _NAMES:
@@ -203,35 +204,39 @@ class GroupPosting:
         )
 
     async def _write_ahead(self, turn: Turn, decisions: GroupDecisions, now: datetime) -> CommitGroup:
-        accepted = decisions.accepted
-        group = lay_out(accepted, self._numbers, now)
+        group = lay_out(decisions.accepted, self._numbers, now)
         async with _meanwhile(write(self.connection, store_groups.appended(group))):
             answers = _answers(decisions, group)
         await turn.to_hold()
-        needed = items_needed(accepted, await self._hold_as_foreseen(group))
+        unsettled = await self._settle(group, answers)
+        if unsettled.balances:
+            await self._apply(group, decisions.accepted, unsettled)
+        return group
+
+    async def _settle(self, group: CommitGroup, answers: Sequence[Step]) -> Books:
+        """Lock the accounts, see that the decisions still hold, and write answers and balances; but for those
+        on which something may be applied, which are in the books that are returned.
+        """
+        plain = [request.plain for request in self.requests if request.plain is not None]
+        most = sum(sum(drafts.columns.amounts) for drafts in plain)
+        books = Books()
+        if most > WELL_IN_RANGE:
+            raise _NotSurelyRightError
+        settled = store_groups.settled_if_quiet(group, sides_of(plain), books)
+        await write_together(self.connection, [*settled, *answers])
+        if not stay_in_range(most, books.balances.values(), books.plan_balances.values()):
+            raise _NotSurelyRightError
+        return books
+
+    async def _apply(self, group: CommitGroup, accepted: Sequence[Posted], books: Books) -> None:
+        """Apply what is posted on the accounts in the books, and settle them."""
+        needed = items_needed(accepted, books.waiting)
         await self._ask_to_write(self._fronts(needed.fronts), needed)
         applied = apply_group(accepted, needed, self._items)
         await self._number(applied)
-        rows = store_applications.applied_changes(applied, now)
-        await write(self.connection, [*rows, *store_groups.settled(group, applied, None), *answers])
-        return group
-
-    async def _hold_as_foreseen(self, group: CommitGroup) -> Mapping[AccountKey, Waiting]:
-        """Lock the accounts, and see that the decisions still hold. Returns what waits on them."""
-        books, needs = Books(accounts=self._books.accounts), self._needs
-        await store_books.lock_accounts(self.connection, needs, books)
-        plans = Needs(plan_instances=needs.plan_instances)
-        await ask(self.connection, store_books.changing(plans, books))
-        if any(last > group.first_event_no for last in books.last_events.values()):
-            raise asyncpg.SerializationError("others have posted on the accounts meanwhile")
-        plain = (request.plain for request in self.requests)
-        if not (
-            books.balances.keys() == needs.accounts
-            and books.plan_balances.keys() == needs.plan_instances
-            and all(drafts is not None and enter_if_surely_right(drafts, books) for drafts in plain)
-        ):
-            raise _NotSurelyRightError
-        return books.waiting
+        rows = store_applications.applied_changes(applied, group.created_at)
+        settled = store_groups.settled_of(books.balances, group, applied)
+        await write(self.connection, [*rows, settled])
 
     async def post_without_locks(self) -> Sequence[Result]:
         """Post it unless somebody is faster, or the day is about to end: SerializationError then."""

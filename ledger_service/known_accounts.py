@@ -23,7 +23,8 @@ class KnownAccounts:
 
 def unknown(needs: Needs, books: Books) -> Needs:
     """The accounts and plan instances that are not found in the books yet."""
+    # The difference of a set and a dict's keys would look at all that is known.
     return Needs(
-        accounts=needs.accounts - books.accounts.keys(),
-        plan_instances=needs.plan_instances - books.plan_instances.keys(),
+        accounts={each for each in needs.accounts if each not in books.accounts},
+        plan_instances={each for each in needs.plan_instances if each not in books.plan_instances},
     )

@@ -6,8 +6,11 @@ from typing import Any, Final
 
 from ledger_service import tables
 from ledger_service.requests import FirstAnswer, RequestKey
+from ledger_service.rules.applications import Waiting
+from ledger_service.rules.books import AccountKey, Books
 from ledger_service.rules.commit_groups import CommitGroup
 from ledger_service.rules.group_applications import UNCHANGED, GroupApplications
+from ledger_service.rules.plain_drafts import WELL_IN_RANGE
 from ledger_service.store_books import Versions
 from ledger_service.store_round_trips import (
     Append,
@@ -55,6 +58,35 @@ _CHANGE_BALANCES_AS_READ: Final = f"""
     RETURNING balance.acct_no
 """
 
+# What is posted on an account and surely pays nothing, nor is paid: see `sides_of`.
+_IS_QUIET: Final = f"""
+    (    (change.side > 0 AND balance.balance + balance.held >= 0
+          OR change.side < 0 AND balance.balance + balance.held <= 0)
+     AND (balance.balance + balance.held = 0 OR balance.last_effective_date <= change.last_effective_date)
+     AND balance.balance BETWEEN -{WELL_IN_RANGE} AND {WELL_IN_RANGE})
+"""
+
+# Ahead: locks the accounts, in order, and changes the balances of those on which it is quiet. The others are
+# told as they are; they are written without a change, which costs no more than to lock them. Whoever posted
+# on an account since the group has its numbers has later ones: then nothing is written at all.
+_SETTLE_QUIET: Final = f"""
+    UPDATE account_balance AS balance
+       SET balance = CASE WHEN {_IS_QUIET} THEN balance.balance + change.amount ELSE balance.balance END,
+           last_event_no =
+               CASE WHEN {_IS_QUIET} THEN change.last_event_no ELSE balance.last_event_no END,
+           last_effective_date =
+               CASE WHEN {_IS_QUIET} THEN greatest(balance.last_effective_date, change.last_effective_date)
+                    ELSE balance.last_effective_date END
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::smallint[])
+           AS change (client_no, acct_no, amount, last_event_no, last_effective_date, side)
+     WHERE balance.client_no = change.client_no
+       AND balance.acct_no = change.acct_no
+       AND balance.last_event_no < change.last_event_no
+    RETURNING balance.client_no, balance.acct_no, balance.balance, balance.last_event_no,
+              balance.balance + balance.held AS waiting, balance.waiting_after, balance.last_effective_date,
+              balance.last_event_no < change.last_event_no AS told
+"""  # noqa: S608  # our own conditions
+
 _CHANGE_PLAN_BALANCES: Final = """
     UPDATE plan_instance_balance AS balance
        SET balance = balance.balance + change.amount
@@ -62,6 +94,13 @@ _CHANGE_PLAN_BALANCES: Final = """
            AS change (client_no, plan_instance_no, amount)
      WHERE balance.client_no = change.client_no
        AND balance.plan_instance_no = change.plan_instance_no
+"""
+
+# Ahead: those that are near the end of their range are told as they were.
+_SETTLE_PLANS: Final = f"""
+    {_CHANGE_PLAN_BALANCES}
+    RETURNING balance.client_no, balance.plan_instance_no, balance.balance - change.amount AS before,
+              NOT balance.balance - change.amount BETWEEN -{WELL_IN_RANGE} AND {WELL_IN_RANGE} AS told
 """
 
 
@@ -167,12 +206,59 @@ def marked(group: CommitGroup) -> list[Step]:
     return [Append(tables.commit_group, [mark]), Append(tables.commit_group_part, parts)]
 
 
+def settled_if_quiet(group: CommitGroup, sides: Mapping[AccountKey, int], books: Books) -> list[Step]:
+    """Locks the accounts of plain drafts, and does to the balances what the group does, where nothing can be
+    applied. Enters the other accounts in the books, as they are, and plan instances that may leave their
+    range.
+    """
+    # In the order in which others lock them.
+    accounts = sorted(group.balance_changes)
+    columns: list[Sequence[Any]] = [
+        *zip(*accounts, strict=True),
+        list(map(group.balance_changes.__getitem__, accounts)),
+        list(map(group.last_events.__getitem__, accounts)),
+        list(map(group.last_dates.__getitem__, accounts)),
+        list(map(sides.__getitem__, accounts)),
+    ]
+    return [
+        Change(_SETTLE_QUIET, columns, all_or_nothing=True, take=partial(_take_unsettled, books)),
+        Change(_SETTLE_PLANS, _plan_changes(group), take=partial(_take_plan_balances, books)),
+    ]
+
+
+def _take_unsettled(books: Books, rows: Found) -> None:
+    for client_no, acct_no, balance, last_event_no, waiting, after, last_date, _told in rows:
+        key = (client_no, acct_no)
+        books.balances[key] = balance
+        if last_event_no:
+            books.waiting[key] = Waiting(waiting, after, last_date, last_event_no)
+
+
+def _take_plan_balances(books: Books, rows: Found) -> None:
+    for client_no, plan_instance_no, balance, _told in rows:
+        books.plan_balances[client_no, plan_instance_no] = balance
+
+
 def settled(group: CommitGroup, applied: GroupApplications, versions: Versions | None) -> list[Step]:
     """What the group does to the balances, and to what waits. versions: of the accounts as they were read,
     where they are not locked; the group is only written if they have not changed since.
     """
+    return [
+        _account_changes(group.balance_changes, group, applied, versions),
+        Change(_CHANGE_PLAN_BALANCES, _plan_changes(group)),
+    ]
+
+
+def settled_of(accounts: Iterable[AccountKey], group: CommitGroup, applied: GroupApplications) -> Step:
+    """What the group does to the balances of these accounts alone, which are locked."""
+    return _account_changes(accounts, group, applied, None)
+
+
+def _account_changes(
+    keys: Iterable[AccountKey], group: CommitGroup, applied: GroupApplications, versions: Versions | None
+) -> Change:
     # In the order in which others lock them.
-    accounts = sorted(group.balance_changes)
+    accounts = sorted(keys)
     waiting = [applied.waiting.get(account, UNCHANGED) for account in accounts]
     columns: list[Sequence[Any]] = [
         [client_no for client_no, _ in accounts],
@@ -184,20 +270,15 @@ def settled(group: CommitGroup, applied: GroupApplications, versions: Versions |
         [change.after for change in waiting],
         [versions and versions[account] for account in accounts],
     ]
-    change = (
-        Change(_CHANGE_BALANCES, columns)
-        if versions is None
-        else Change(_CHANGE_BALANCES_AS_READ, columns, all_or_nothing=True)
-    )
+    if versions is None:
+        return Change(_CHANGE_BALANCES, columns)
+    return Change(_CHANGE_BALANCES_AS_READ, columns, all_or_nothing=True)
+
+
+def _plan_changes(group: CommitGroup) -> list[Sequence[Any]]:
     plan_instances = sorted(group.plan_balance_changes)
     return [
-        change,
-        Change(
-            _CHANGE_PLAN_BALANCES,
-            [
-                [client_no for client_no, _ in plan_instances],
-                [plan_instance_no for _, plan_instance_no in plan_instances],
-                [group.plan_balance_changes[each] for each in plan_instances],
-            ],
-        ),
+        [client_no for client_no, _ in plan_instances],
+        [plan_instance_no for _, plan_instance_no in plan_instances],
+        [group.plan_balance_changes[each] for each in plan_instances],
     ]

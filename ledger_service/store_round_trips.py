@@ -57,11 +57,14 @@ class Change(NamedTuple):
 
     all_or_nothing: it returns the rows that it changed. Where those are not as many as it was given, nothing
         of all that is written together is written, and SerializationError says so.
+    take: takes some of the rows that it returns, namely those whose column `told` is true; only for
+        `write_together`.
     """
 
     statement: str
     columns: Sequence[Column]
     all_or_nothing: bool = False
+    take: Callable[[Found], None] | None = None
 
 
 class Condition(NamedTuple):
@@ -126,8 +129,8 @@ async def write_together(
     """Write all steps in one statement, which is a transaction by itself where there is none.
 
     All see the database as it was before, so no two may touch the same row. First is done what is all or
-    nothing, if there is such a step; then the conditions have to hold; then come the other steps in the order
-    in which they are given.
+    nothing, if there is such a step; then the conditions have to hold; then come the steps of which rows are
+    taken, and then the others, in the order in which they are given.
     """
     guarded: list[Step] = []
     others: list[Step] = []
@@ -140,14 +143,21 @@ async def write_together(
     ordered = guarded + others
     if ordered:
         statements = [_statement_of(each) for each in ordered]
+        takes = {
+            place: each.take for place, each in enumerate(ordered) if isinstance(each, Change) and each.take
+        }
         statement = _written_together(
             tuple(map(_for_one_row, statements) if single else statements),
             len(guarded),
             tuple(each.expression for each in conditions),
+            tuple(takes),
         )
         values = chain.from_iterable(map(_row_of if single else _columns_of, ordered))
         checked = chain.from_iterable(each.columns for each in conditions)
-        await connection.execute(statement, *values, *checked, *map(_size, guarded))
+        told = await connection.fetchrow(statement, *values, *checked, *map(_size, guarded))
+        assert told is not None, "it has one row, whatever was written"
+        for place, take in takes.items():
+            take(told[f"told_{place}"])
 
 
 async def _write_alone(connection: RawConnection, step: Step) -> None:
@@ -186,8 +196,12 @@ def _asked_together(statements: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=_COMBINATIONS)
-def _written_together(statements: tuple[str, ...], guarded: int, conditions: tuple[str, ...]) -> str:
-    """One statement, which refers to those that are guarded: what it refers to is done before all else."""
+def _written_together(
+    statements: tuple[str, ...], guarded: int, conditions: tuple[str, ...], taken: tuple[int, ...]
+) -> str:
+    """One statement, which refers to those that are guarded, and to those of which rows are taken: what it
+    refers to is done before all else.
+    """
     renumbered, parameters = _renumbered((*statements, *conditions))
     # PostgreSQL begins with the last of those that nothing refers to.
     steps = [f"step_{place} AS ({each})" for place, each in enumerate(renumbered[: len(statements)])]
@@ -197,6 +211,7 @@ def _written_together(statements: tuple[str, ...], guarded: int, conditions: tup
             for place in range(guarded)
         ]
         + renumbered[len(statements) :]
+        + [f"ARRAY(SELECT step_{place} FROM step_{place} WHERE told) AS told_{place}" for place in taken]  # noqa: S608
     )
     return f"WITH {', '.join(reversed(steps))} SELECT {', '.join(checks)}"
 

@@ -27,6 +27,7 @@ from ledger_service.rules.applications import (
 )
 from ledger_service.rules.books import AccountKey, EventKey
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
+from ledger_service.rules.plain_drafts import PlainDrafts
 from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import WriteOff
 from ledger_service.rules.transaction_types import CHARGE, CREDIT
@@ -72,6 +73,29 @@ def items_needed(accepted: Iterable[Posted], waiting: Mapping[AccountKey, Waitin
         else:
             survey.add_document(each.decision)
     return survey.needed()
+
+
+def sides_of(plain: Iterable[PlainDrafts]) -> dict[AccountKey, int]:
+    """By account: the effect of all that is posted on it, where that is one effect and on one day; else 0, and
+    also where it is a credit of an invoice, which pays the charges beside it.
+
+    What has such a side waits behind what waits already, unless that is the other side, or of a later day.
+    Then nothing is applied, and nothing has to be known of what was there before.
+    """
+    sides: dict[AccountKey, int] = {}
+    days: dict[AccountKey, date] = {}
+    for drafts in plain:
+        client_no = drafts.client_no
+        for acct_no, effect in drafts.sides:
+            account = (client_no, acct_no)
+            is_alone = sides.setdefault(account, effect) == effect
+            if not is_alone or (drafts.invoices is not None and effect == CREDIT):
+                sides[account] = 0
+        for acct_no, day in set(zip(drafts.columns.acct_nos, drafts.columns.effective_dates, strict=True)):
+            account = (client_no, acct_no)
+            if days.setdefault(account, day) != day:
+                sides[account] = 0
+    return sides
 
 
 @dataclass(slots=True)

@@ -178,7 +178,11 @@ def enter_if_surely_right(drafts: PlainDrafts, books: Books) -> bool:
     if not (
         fit_their_accounts(drafts, books)
         and all(getattr(books, register).keys().isdisjoint(names) for register, names in drafts.names.items())
-        and _stay_in_range(drafts, books)
+        and stay_in_range(
+            sum(drafts.columns.amounts),
+            (books.balances[account] for account in drafts.balance_changes),
+            (books.plan_balances[plan_instance] for plan_instance in drafts.plan_balance_changes),
+        )
     ):
         return False
     for balances, changes in (
@@ -197,11 +201,13 @@ def _has_currency(books: Books, client_no: int, acct_no: int, currency: str) -> 
     return account is not None and account.currency == currency
 
 
-def _stay_in_range(drafts: PlainDrafts, books: Books) -> bool:
-    """Whether no balance can leave its range, in whatever order the drafts are posted."""
-    most = sum(drafts.columns.amounts)
-    balances = chain(
-        (books.balances[account] for account in drafts.balance_changes),
-        (books.plan_balances[plan_instance] for plan_instance in drafts.plan_balance_changes),
+WELL_IN_RANGE: Final = LARGEST_MINOR_UNITS // 2
+"""A balance that is no further from zero stays in its range, whatever is posted, if that comes to no more."""
+
+
+def stay_in_range(most: int, *balances: Iterable[int]) -> bool:
+    """Whether no balance can leave its range, in whatever order drafts of `most` in all are posted."""
+    return all(
+        SMALLEST_MINOR_UNITS + most <= each <= LARGEST_MINOR_UNITS - most
+        for each in chain.from_iterable(balances)
     )
-    return all(SMALLEST_MINOR_UNITS + most <= each <= LARGEST_MINOR_UNITS - most for each in balances)

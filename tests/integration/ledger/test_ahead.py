@@ -4,7 +4,7 @@ is as if they had been posted one after the other.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -12,11 +12,14 @@ import pytest
 
 from ledger_service.account_turns import Turn
 from ledger_service.group_posting import GroupPosting
+from ledger_service.rules.plain_drafts import WELL_IN_RANGE
+from service_kit.money import LARGEST_MINOR_UNITS
 from tallybook.ledger.v1 import invoice_pb2, ledger_pb2
 from tests.integration.ledger.caller import (
     Ledger,
     check,
     credit,
+    day,
     external_charge,
     invoice_draft,
     key,
@@ -226,6 +229,60 @@ async def test_what_is_refused_is_refused_as_ever_and_all_else_is_posted(
     assert refusals == [""] * MANY + ["ACCOUNT_NOT_FOUND"]
     assert writer.ways == ["post_ahead", "post_holding"]
     assert await ledger.balance(acct) == MANY * 10
+
+
+async def test_what_waits_in_its_turn_and_what_pays_are_told_apart_account_by_account(
+    ledger: Ledger, writer: Writer, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """Of one call: on each account something else waits already, or something else is posted."""
+    fresh, owing, paid_ahead, both_sides, back_dated = [await ledger.account() for _ in range(5)]
+    await ledger.post(external_charge(owing, 30), check(paid_ahead, 30), external_charge(back_dated, 30))
+    writer.ways.clear()
+    yesterday = day(datetime.now(UTC).date() - timedelta(days=1))
+    await ledger.post(
+        *checks([fresh, owing, paid_ahead], 1),
+        external_charge(both_sides, 7),
+        check(both_sides, 5),
+        external_charge(back_dated, 10, effective_date=yesterday),
+    )
+    await ledger.post(*checks([back_dated], 1))
+    assert writer.ways == ["post_ahead", "post_ahead"]
+    paid = await sql.fetch("SELECT acct_no, sum(amount) FROM application GROUP BY acct_no ORDER BY acct_no")
+    assert [tuple(each) for each in paid] == [(owing, 27), (both_sides, 5), (back_dated, 40)]
+    assert [await ledger.balance(acct) for acct in (fresh, owing, paid_ahead, both_sides, back_dated)] == [
+        -27,
+        3,
+        -56,
+        2,
+        40 - MANY,
+    ]
+    assert await ledger.findings() == []
+
+
+async def test_a_balance_near_the_end_of_its_range_stays_in_it(
+    ledger: Ledger, writer: Writer, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    acct = await ledger.account()
+    await ledger.post(external_charge(acct, 1))
+    await sql.execute("UPDATE account_balance SET balance = $1", LARGEST_MINOR_UNITS - MANY)
+    writer.ways.clear()
+    assert await ledger.refusals(*charges([acct], 1)) == [""] * MANY
+    await sql.execute("UPDATE account_balance SET balance = $1", LARGEST_MINOR_UNITS - MANY)
+    beyond = [external_charge(acct, MANY), external_charge(acct, 1), *checks([acct], 1)]
+    assert await ledger.refusals(*beyond) == ["", "AMOUNT_OUT_OF_RANGE", *[""] * MANY]
+    assert writer.ways == ["post_ahead", "post_ahead", "post_holding"]
+    assert await ledger.balance(acct) == LARGEST_MINOR_UNITS - MANY
+
+
+async def test_amounts_that_come_to_half_of_the_range_of_a_balance_are_looked_at_one_by_one(
+    ledger: Ledger, writer: Writer
+) -> None:
+    acct, most = await ledger.account(), 10**15
+    writer.ways.clear()
+    many = WELL_IN_RANGE // most + 1
+    assert await ledger.refusals(*[external_charge(acct, most)] * many) == [""] * many
+    assert writer.ways == ["post_ahead", "post_holding"]
+    assert await ledger.balance(acct) == many * most
 
 
 async def test_whose_connection_is_cut_after_its_rows_were_written_is_posted_once(
