@@ -6,7 +6,7 @@ input. It does nothing; `benchmarks.writing_echo` writes to the database.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from subprocess import PIPE, Popen
 from typing import Final
@@ -16,16 +16,26 @@ import uvloop
 from google.protobuf.empty_pb2 import Empty
 
 _SERVICE: Final = "tallybook.benchmarks.Echo"
-METHOD: Final = f"/{_SERVICE}/Echo"
+ECHO: Final = "Echo"
 
 
-async def serve(answer: Callable[[Empty, object], Awaitable[Empty]]) -> None:
-    """Serve until the standard input ends."""
+def path_of(method: str) -> str:
+    """The path of a method by its name."""
+    return f"/{_SERVICE}/{method}"
+
+
+async def serve(methods: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    """Serve until the standard input ends. methods: what each does before it answers, by its name."""
     server = grpc.aio.server()
-    handler = grpc.unary_unary_rpc_method_handler(
-        answer, request_deserializer=Empty.FromString, response_serializer=Empty.SerializeToString
-    )
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Echo": handler}),))
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(
+            _answering(work),
+            request_deserializer=Empty.FromString,
+            response_serializer=Empty.SerializeToString,
+        )
+        for name, work in methods.items()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)
@@ -46,9 +56,17 @@ def running_echo(module: str = "benchmarks.echo", *arguments: str) -> Iterator[t
             process.stdin.close()
 
 
-async def _echo(request: Empty, _: object) -> Empty:
-    return request
+def _answering(work: Callable[[], Awaitable[None]]) -> Callable[[Empty, object], Awaitable[Empty]]:
+    async def answer(request: Empty, _: object) -> Empty:
+        await work()
+        return request
+
+    return answer
+
+
+async def _nothing() -> None:
+    """All that the empty call does."""
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(_echo))
+    uvloop.run(serve({ECHO: _nothing}))

@@ -43,6 +43,12 @@ _UPDATE_BALANCE: Final = f"""
      WHERE client_no = $1 AND acct_no = $2
 """  # noqa: S608  # our own name
 
+_ASK_BALANCE: Final = f"""
+    SELECT balance, last_event_no
+      FROM {_SCHEMA}.account_balance
+     WHERE client_no = $1 AND acct_no = $2
+"""  # noqa: S608  # our own name
+
 _OPTIONS: Final = "SELECT reloptions FROM pg_class WHERE oid = to_regclass($1)"
 
 Row = tuple[Any, ...]
@@ -102,6 +108,10 @@ class RawTables:
         return cls(
             connection, books, {table: [dict(row) for row in rows] for table, rows in document.items()}
         )
+
+    async def ask_one(self) -> None:
+        """Ask for the balance of an account."""
+        await self._connection.fetchrow(_ASK_BALANCE, self._client_no, next(self._acct_nos))
 
     async def write_one(self) -> None:
         """Write one document by one prepared statement, which is a transaction by itself."""

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.writing_echo URL CLIENT_NO SAMPLE_CLIENT_NO` is an echo service (see `echo`). Each call
 writes what the one document of the sample is made of, for the other client, to copies of the tables, with the
-update of the balance: by one prepared statement, in a durable commit. Nothing is asked, decided or numbered.
+update of the balance: by one prepared statement, in a durable commit. Nothing is decided or numbered, and
+only the second method asks anything.
 """
 
 import sys
@@ -10,11 +11,13 @@ from typing import Final
 
 import asyncpg
 import uvloop
-from google.protobuf.empty_pb2 import Empty
 
 from benchmarks.echo import serve
 from benchmarks.raw_copy import RawTables
 from benchmarks.stand import Books
+
+WRITE: Final = "Write"
+ASK_AND_WRITE: Final = "AskAndWrite"
 
 _TABLES: Final = ("acct_transaction", "external_payments")
 
@@ -28,11 +31,11 @@ async def _serve(url: str, client_no: int, sample_client_no: int) -> None:
     ]
     raw = await RawTables.copied(connection, books, sample, _TABLES)
 
-    async def write(request: Empty, _: object) -> Empty:
+    async def ask_and_write() -> None:
+        await raw.ask_one()
         await raw.write_one()
-        return request
 
-    await serve(write)
+    await serve({WRITE: raw.write_one, ASK_AND_WRITE: ask_and_write})
     await connection.close()
 
 

@@ -13,10 +13,9 @@ again from the new state.
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -25,11 +24,11 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from ledger_service.account_turns import AccountTurns
-from ledger_service.group_decisions import Decided, Refusal, named_refusal
+from ledger_service.group_decisions import Decided, Refusal
 from ledger_service.group_posting import GroupPosting
 from ledger_service.known_accounts import KnownAccounts
+from ledger_service.posting_queue import PostingQueue, Waiting
 from ledger_service.requests import FirstAnswer, PostingRequest
-from ledger_service.rules import refusals
 from ledger_service.settings import LedgerSettings
 from ledger_service.store_books import POSTING_SETTINGS
 from service_kit.clock import Clock
@@ -39,18 +38,14 @@ from service_kit.failures import as_domain_error, is_database_unavailable
 
 _log = structlog.get_logger()
 
-# So many drafts are worth a group of their own while another is under way.
-_WORTH_ANOTHER_LANE: Final = 100
-# On a busy machine a group takes tens of milliseconds by itself, and another beside it would slow both.
-_PATIENCE_SECONDS: Final = 0.1
 # Who lost a race has others beside it, and does not race with them for so many groups.
 _RACES_TO_AVOID: Final = 20
-_OVERLOADED_RETRY: Final = timedelta(milliseconds=500)
 # Some 300 bytes each.
 _KNOWN_ACCOUNTS: Final = 50_000
 # A lost race is won or lost for good the next time, but for races with yet others.
 _ATTEMPTS: Final = 5
 _PAUSE_SECONDS: Final = 0.05
+_STOPPING_RETRY: Final = timedelta(milliseconds=500)
 
 _TRANSACTIONS: Final = Counter("tallybook_ledger_transactions", "Transactions that were posted.")
 _GROUPS: Final = Counter("tallybook_ledger_commit_groups", "Commit groups that were written.")
@@ -59,114 +54,6 @@ _RETRIES: Final = Counter(
 )
 _GROUP_SECONDS: Final = Histogram("tallybook_ledger_commit_group_seconds", "From begin to commit.")
 _WAITING_DRAFTS: Final = Gauge("tallybook_ledger_waiting_drafts", "Drafts that wait for a group.")
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A request that waits, and who waits for its answer."""
-
-    request: PostingRequest
-    weight: int
-    answer: "asyncio.Future[bytes]"
-
-    def resolve(self, result: Decided | FirstAnswer | Refusal) -> None:
-        """Answer, unless nobody waits any more."""
-        if self.answer.done():
-            return
-        if isinstance(result, FirstAnswer):
-            self.answer.set_result(result.answer)
-        elif isinstance(result, Decided):
-            self.answer.set_result(result.answer())
-        else:
-            self.answer.set_exception(named_refusal(result))
-
-    def fail(self, failure: DomainError) -> None:
-        """Answer with a failure, unless nobody waits any more."""
-        if not self.answer.done():
-            self.answer.set_exception(failure)
-
-
-@dataclass(slots=True)
-class _Queue:
-    """What waits, in order, bounded by `size` drafts; and the lanes that wait for something to do."""
-
-    size: int
-    drafts: int = 0
-    """How many wait."""
-    _waiting: deque[_Waiting] = field(default_factory=deque)
-    _idle_lanes: "list[asyncio.Future[None]]" = field(default_factory=list)
-    _lanes_at_work: int = 0
-    _patience: asyncio.TimerHandle | None = None
-    _is_out_of_patience: bool = False
-
-    def put(self, waiting: _Waiting) -> None:
-        """Add a request; OVERLOADED when too much waits. A request alone is taken whatever its size."""
-        if self.drafts and self.drafts + waiting.weight > self.size:
-            raise refusals.overloaded(self.drafts, _OVERLOADED_RETRY)
-        self._waiting.append(waiting)
-        self.drafts += waiting.weight
-        self._call_a_lane()
-
-    async def take(self, group_size: int) -> list[_Waiting]:
-        """Wait to be called, and take what waits, up to `group_size` drafts."""
-        while True:
-            await self._be_called()
-            taken: list[_Waiting] = []
-            drafts = 0
-            while self._waiting and drafts < group_size:
-                waiting = self._waiting.popleft()
-                self.drafts -= waiting.weight
-                # Who gave up (deadline, cancelled call) gets nothing posted any more.
-                if not waiting.answer.done():
-                    taken.append(waiting)
-                    drafts += waiting.weight
-            if taken:
-                self._call_a_lane()
-                return taken
-            self._lanes_at_work -= 1
-
-    def done(self) -> None:
-        """Say that what was taken is posted."""
-        self._lanes_at_work -= 1
-        self._call_a_lane()
-
-    @property
-    def is_single(self) -> bool:
-        """Whether only one lane is at work."""
-        return self._lanes_at_work == 1
-
-    async def _be_called(self) -> None:
-        call = asyncio.get_running_loop().create_future()
-        self._idle_lanes.append(call)
-        self._call_a_lane()
-        await call
-
-    def _call_a_lane(self) -> None:
-        """A few requests wait for the group before, and share the next: to post them beside it would cost all
-        a second commit, and gain nobody time. Unless that group itself has to wait for somebody.
-        """
-        if not self._waiting:
-            return
-        if self._lanes_at_work == 0 or self.drafts >= _WORTH_ANOTHER_LANE or self._is_out_of_patience:
-            if self._idle_lanes:
-                self._call_last_idle_lane()
-        elif self._patience is None:
-            self._patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._lose_patience)
-
-    def _call_last_idle_lane(self) -> None:
-        """The last lane to become idle: in the caches of the processor, its connection is the warmest."""
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        self._is_out_of_patience = False
-        self._lanes_at_work += 1
-        call = self._idle_lanes.pop()
-        if not call.done():
-            call.set_result(None)
-
-    def _lose_patience(self) -> None:
-        self._is_out_of_patience = True
-        self._call_a_lane()
 
 
 class _LaneConnection:
@@ -226,7 +113,7 @@ class Poster:
     def __init__(self, settings: LedgerSettings, clock: Clock, wake_relay: Callable[[], None]) -> None:
         self._settings = settings
         self._group_size = settings.posting_group_size
-        self._queue = _Queue(settings.posting_queue_size)
+        self._queue = PostingQueue(settings.posting_queue_size)
         _WAITING_DRAFTS.set_function(lambda: self._queue.drafts)
         self._clock = clock
         self._wake_relay = wake_relay
@@ -240,7 +127,7 @@ class Poster:
 
         Whoever stops waiting before the request is in a group has posted nothing.
         """
-        waiting = _Waiting(request, request.weight, asyncio.get_running_loop().create_future())
+        waiting = Waiting(request, request.weight, asyncio.get_running_loop().create_future())
         self._queue.put(waiting)
         return await waiting.answer
 
@@ -258,11 +145,11 @@ class Poster:
                 finally:
                     self._queue.done()
 
-    async def _post(self, lane: _LaneConnection, group: Sequence[_Waiting]) -> None:
+    async def _post(self, lane: _LaneConnection, group: Sequence[Waiting]) -> None:
         """Post a group. When it fails for no reason that passes, its halves are posted apart: so one request
         that can't be posted never fails its neighbours.
         """
-        halves: list[Sequence[_Waiting]] = []
+        halves: list[Sequence[Waiting]] = []
         try:
             results = await self._post_with_retries(lane, [waiting.request for waiting in group])
             for waiting, result in zip(group, results, strict=True):
@@ -375,5 +262,5 @@ def _stopping() -> DomainError:
         ErrorKind.UNAVAILABLE,
         SharedReason.SERVICE_STOPPING,
         "the service is stopping: send the same request again",
-        retry_after=_OVERLOADED_RETRY,
+        retry_after=_STOPPING_RETRY,
     )

@@ -59,7 +59,6 @@ PUBLIC: Final = Rule(client_scope=ClientScope.NONE, public=True)
 # Probes and tools such as grpcurl come without a credential; what they learn is public: the contracts are.
 INFRASTRUCTURE_RULES: Final[Mapping[str, Rule]] = {
     "/grpc.health.v1.Health/Check": PUBLIC,
-    "/grpc.health.v1.Health/List": PUBLIC,
     "/grpc.health.v1.Health/Watch": PUBLIC,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": PUBLIC,
 }

@@ -1,11 +1,12 @@
 """Single calls: one check a call, against an empty gRPC service; and, one at a time, against one that only
-writes the rows of a check. That one tells how much of the way to the limit is physical.
+writes the rows of a check, and one that asks for the balance before. Those tell how much of the way to the
+limit is physical.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from google.protobuf.empty_pb2 import Empty
 
@@ -16,6 +17,9 @@ from benchmarks.requests import single_checks
 from benchmarks.rounds import Subject, take_turns
 from benchmarks.scale import Scale
 from benchmarks.stand import Books, Stand, open_channel, send
+from benchmarks.writing_echo import ASK_AND_WRITE, WRITE
+
+_Measured: TypeAlias = Callable[[str, int, int], Awaitable[Sample]]
 
 # What part of the echo's rate is wanted.
 _WANTED_ONE: Final = 0.5
@@ -26,7 +30,8 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
     """Measure calls one at a time, and 64 at a time."""
     books, sample = await stand.open_books(scale.accounts), await stand.open_books(1)
     await stand.ledger.transactions.RecordExternalPayment(single_checks(sample, 1)[0])
-    async with _echo(stand) as empty, _writing_echo(stand, books, sample) as writing:
+    async with _echo(stand) as echoing, _writing_echo(stand, books, sample) as writing:
+        empty = partial(echoing, echo.ECHO)
 
         async def in_turns(in_flight: int, calls: int, *others: Subject) -> list[Measurement]:
             payments = single_round(stand.meter, stand.ledger, books, calls, in_flight)
@@ -36,32 +41,38 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
 
         calls = scale.calls // 4
         only_written = Subject(
-            "a check written and no more, 1 in flight", "calls", partial(writing, calls, 1)
+            "a check written and no more, 1 in flight", "calls", partial(writing, WRITE, calls, 1)
         )
-        one, one_limit, least = await in_turns(1, calls, only_written)
+        asked_for = Subject(
+            "a balance asked for and a check written, 1 in flight",
+            "calls",
+            partial(writing, ASK_AND_WRITE, calls, 1),
+        )
+        one, one_limit, least, least_asked = await in_turns(1, calls, only_written, asked_for)
         many, many_limit = await in_turns(64, scale.calls)
     return Outcome(
-        [one, one_limit, least, many, many_limit],
+        [one, one_limit, least, least_asked, many, many_limit],
         [ratio_mark(one, one_limit, _WANTED_ONE), ratio_mark(many, many_limit, _WANTED_MANY)],
         [
             f"one at a time, a call that only writes a check reaches {ratio(least, one_limit):.2f} of the"
-            f" echo, and RecordExternalPayment {ratio(one, least):.2f} of that"
+            f" echo, one that asks for the balance before {ratio(least_asked, one_limit):.2f}, and"
+            f" RecordExternalPayment {ratio(one, least_asked):.2f} of that"
         ],
     )
 
 
 @asynccontextmanager
-async def _echo(stand: Stand, *command: str) -> AsyncIterator[Callable[[int, int], Awaitable[Sample]]]:
-    """Measures so many calls of an echo service, so many of them in flight."""
+async def _echo(stand: Stand, *command: str) -> AsyncIterator[_Measured]:
+    """Measures so many calls of a method of an echo service, so many of them in flight."""
     with echo.running_echo(*command) as (target, pid):
         async with open_channel(target) as channel:
-            call = channel.unary_unary(
-                echo.METHOD,
-                request_serializer=Empty.SerializeToString,
-                response_deserializer=Empty.FromString,
-            )
 
-            async def measured(calls: int, in_flight: int) -> Sample:
+            async def measured(method: str, calls: int, in_flight: int) -> Sample:
+                call = channel.unary_unary(
+                    echo.path_of(method),
+                    request_serializer=Empty.SerializeToString,
+                    response_deserializer=Empty.FromString,
+                )
                 requests = [Empty()] * calls
                 sample, answers = await stand.meter_of(pid).measure(calls, send(call, requests, in_flight))
                 assert len(answers) == calls
@@ -70,9 +81,7 @@ async def _echo(stand: Stand, *command: str) -> AsyncIterator[Callable[[int, int
             yield measured
 
 
-def _writing_echo(
-    stand: Stand, books: Books, sample: Books
-) -> AbstractAsyncContextManager[Callable[[int, int], Awaitable[Sample]]]:
+def _writing_echo(stand: Stand, books: Books, sample: Books) -> AbstractAsyncContextManager[_Measured]:
     """The same of one that writes a check like the one of the sample."""
     clients = (str(books.client_no), str(sample.client_no))
     return _echo(stand, "benchmarks.writing_echo", stand.postgres.url("tallybook_ledger"), *clients)

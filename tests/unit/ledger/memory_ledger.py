@@ -113,8 +113,10 @@ class MemoryLedger:
             related = (CLIENT, each.related_event_no)
             books.taken[related] = (*books.taken.get(related, ()), taking)
         if isinstance(each.source, ExternalPayment):
-            if each in self.standing():
-                books.reference_codes[CLIENT, each.acct_no, each.source.reference_code] = each.event_no
+            code = (CLIENT, each.acct_no, each.source.reference_code)
+            if code in books.reference_codes:
+                books.code_uses[code] = books.code_uses.get(code, 1) + 1
+            books.reference_codes[code] = each.event_no
         elif isinstance(each.source, ElectronicPayment | ElectronicRefund):
             books.gateway_references[CLIENT, each.source.gateway_reference] = each.event_no
         elif isinstance(each.source, WriteOff):

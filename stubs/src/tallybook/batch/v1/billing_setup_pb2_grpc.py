@@ -5,7 +5,7 @@ import warnings
 
 from tallybook.batch.v1 import billing_setup_pb2 as tallybook_dot_batch_dot_v1_dot_billing__setup__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.83.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 

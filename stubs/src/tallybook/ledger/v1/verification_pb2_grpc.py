@@ -5,7 +5,7 @@ import warnings
 
 from tallybook.ledger.v1 import verification_pb2 as tallybook_dot_ledger_dot_v1_dot_verification__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.83.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 

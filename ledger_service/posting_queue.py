@@ -1,0 +1,148 @@
+"""What waits to be posted: a queue that is bounded, and when its lanes are called to take from it.
+
+A group is as large as what waits when a lane takes it. So that many calls at once become few groups, each of
+which costs a commit, a lane is not called as soon as something waits, and what it takes is not only what was
+there at that moment.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from ledger_service.group_decisions import Decided, Refusal, named_refusal
+from ledger_service.requests import FirstAnswer, PostingRequest
+from ledger_service.rules import refusals
+from service_kit.errors import DomainError
+
+# So many drafts are worth a group of their own while another is under way.
+_WORTH_ANOTHER_LANE: Final = 100
+# On a busy machine a group takes tens of milliseconds by itself, and another beside it would slow both.
+_PATIENCE_SECONDS: Final = 0.1
+# Turns of the event loop. A call that has come in takes two to be accepted, and a few more to be queued.
+_TURNS_AT_THE_DOOR: Final = 8
+_OVERLOADED_RETRY: Final = timedelta(milliseconds=500)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A request that waits, and who waits for its answer."""
+
+    request: PostingRequest
+    weight: int
+    answer: "asyncio.Future[bytes]"
+
+    def resolve(self, result: Decided | FirstAnswer | Refusal) -> None:
+        """Answer, unless nobody waits any more."""
+        if self.answer.done():
+            return
+        if isinstance(result, FirstAnswer):
+            self.answer.set_result(result.answer)
+        elif isinstance(result, Decided):
+            self.answer.set_result(result.answer())
+        else:
+            self.answer.set_exception(named_refusal(result))
+
+    def fail(self, failure: DomainError) -> None:
+        """Answer with a failure, unless nobody waits any more."""
+        if not self.answer.done():
+            self.answer.set_exception(failure)
+
+
+@dataclass(slots=True)
+class PostingQueue:
+    """What waits, in order, bounded by `size` drafts; and the lanes that wait for something to do."""
+
+    size: int
+    drafts: int = 0
+    """How many wait."""
+    _waiting: deque[Waiting] = field(default_factory=deque)
+    _idle_lanes: "list[asyncio.Future[None]]" = field(default_factory=list)
+    _lanes_at_work: int = 0
+    _patience: asyncio.TimerHandle | None = None
+    _is_out_of_patience: bool = False
+    _had_company: bool = False
+    """Whether several requests were taken at once the last time."""
+
+    def put(self, waiting: Waiting) -> None:
+        """Add a request; OVERLOADED when too much waits. A request alone is taken whatever its size."""
+        if self.drafts and self.drafts + waiting.weight > self.size:
+            raise refusals.overloaded(self.drafts, _OVERLOADED_RETRY)
+        self._waiting.append(waiting)
+        self.drafts += waiting.weight
+        self._call_a_lane()
+
+    async def take(self, group_size: int) -> list[Waiting]:
+        """Wait to be called, and take what waits, up to `group_size` drafts."""
+        while True:
+            await self._be_called()
+            if self._had_company:
+                await self._let_in()
+            taken: list[Waiting] = []
+            drafts = 0
+            while self._waiting and drafts < group_size:
+                waiting = self._waiting.popleft()
+                self.drafts -= waiting.weight
+                # Who gave up (deadline, cancelled call) gets nothing posted any more.
+                if not waiting.answer.done():
+                    taken.append(waiting)
+                    drafts += waiting.weight
+            if taken:
+                self._had_company = len(taken) > 1
+                self._call_a_lane()
+                return taken
+            self._lanes_at_work -= 1
+
+    def done(self) -> None:
+        """Say that what was taken is posted."""
+        self._lanes_at_work -= 1
+        self._call_a_lane()
+
+    @property
+    def is_single(self) -> bool:
+        """Whether only one lane is at work."""
+        return self._lanes_at_work == 1
+
+    async def _be_called(self) -> None:
+        call = asyncio.get_running_loop().create_future()
+        self._idle_lanes.append(call)
+        self._call_a_lane()
+        await call
+
+    async def _let_in(self) -> None:
+        """Wait for those who are at the door, since their callers were answered together or came together:
+        until nobody came in for a few turns, which are short when there is nothing else to do.
+        """
+        before = 0
+        while before < self.drafts < _WORTH_ANOTHER_LANE:
+            before = self.drafts
+            for _ in range(_TURNS_AT_THE_DOOR):
+                await asyncio.sleep(0)
+
+    def _call_a_lane(self) -> None:
+        """A few requests wait for the group before, and share the next: to post them beside it would cost all
+        a second commit, and gain nobody time. Unless that group itself has to wait for somebody.
+        """
+        if not self._waiting:
+            return
+        if self._lanes_at_work == 0 or self.drafts >= _WORTH_ANOTHER_LANE or self._is_out_of_patience:
+            if self._idle_lanes:
+                self._call_last_idle_lane()
+        elif self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._lose_patience)
+
+    def _call_last_idle_lane(self) -> None:
+        """The last lane to become idle: in the caches of the processor, its connection is the warmest."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._is_out_of_patience = False
+        self._lanes_at_work += 1
+        call = self._idle_lanes.pop()
+        if not call.done():
+            call.set_result(None)
+
+    def _lose_patience(self) -> None:
+        self._is_out_of_patience = True
+        self._call_a_lane()
