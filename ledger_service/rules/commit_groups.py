@@ -143,6 +143,10 @@ def _or_none(value: Any) -> Any:
     return value or None
 
 
+def _or_nones(column: Sequence[Any]) -> Iterable[Any]:
+    return map(_or_none, column) if any(column) else repeat(None)
+
+
 @dataclass(slots=True)
 class CommitGroup:
     """The rows of a group, by table, in the order of their columns; and what it does to the balances."""
@@ -328,7 +332,7 @@ class _Layout:
             repeat(client_no),
             event_nos,
             columns.acct_nos,
-            map(_or_none, columns.plan_instance_nos),
+            _or_nones(columns.plan_instance_nos),
             map(_CODE, columns.types),
             accepted.source_nos,
             columns.amounts,
@@ -336,8 +340,8 @@ class _Layout:
             columns.effective_dates,
             repeat(group.created_at),
             repeat(None),
-            map(_or_none, columns.reason_codes),
-            map(_or_none, columns.comments),
+            _or_nones(columns.reason_codes),
+            _or_nones(columns.comments),
         )
         for account, change in drafts.balance_changes.items():
             group.balance_changes[account] = group.balance_changes.get(account, 0) + change
@@ -346,7 +350,7 @@ class _Layout:
             group.plan_balance_changes[plan_instance] = before + change
         accounts = [(client_no, acct_no) for acct_no in columns.acct_nos]
         group.last_events.update(zip(accounts, event_nos, strict=True))
-        for acct_no, day in set(zip(columns.acct_nos, columns.effective_dates, strict=True)):
+        for acct_no, day in drafts.days:
             self._date(client_no, acct_no, day)
 
     def _add_sources(self, accepted: AcceptedDrafts, table: str, rows: SourceColumns) -> None:

@@ -76,8 +76,8 @@ def items_needed(accepted: Iterable[Posted], waiting: Mapping[AccountKey, Waitin
 
 
 def sides_of(plain: Iterable[PlainDrafts]) -> dict[AccountKey, int]:
-    """By account: the effect of all that is posted on it, where that is one effect and on one day; else 0, and
-    also where it is a credit of an invoice, which pays the charges beside it.
+    """By account: the effect of all that is posted on it, where that is one effect and on one day; else 0,
+    and also where it is a credit of an invoice, which pays the charges beside it.
 
     What has such a side waits behind what waits already, unless that is the other side, or of a later day.
     Then nothing is applied, and nothing has to be known of what was there before.
@@ -91,7 +91,7 @@ def sides_of(plain: Iterable[PlainDrafts]) -> dict[AccountKey, int]:
             is_alone = sides.setdefault(account, effect) == effect
             if not is_alone or (drafts.invoices is not None and effect == CREDIT):
                 sides[account] = 0
-        for acct_no, day in set(zip(drafts.columns.acct_nos, drafts.columns.effective_dates, strict=True)):
+        for acct_no, day in drafts.days:
             account = (client_no, acct_no)
             if days.setdefault(account, day) != day:
                 sides[account] = 0

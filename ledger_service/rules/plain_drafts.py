@@ -72,6 +72,7 @@ class PlainDrafts:
     columns: of every draft; a line of an invoice is one.
     sources: by source table.
     currencies: pairs of account and currency.
+    days: pairs of account and effective date.
     sides: by account and effect, the sum of the amounts.
     balance_changes, plan_balance_changes: what happens to the balances.
     plan_instances: pairs of plan instance and account.
@@ -84,6 +85,7 @@ class PlainDrafts:
     columns: Columns
     sources: Mapping[str, SourceColumns]
     currencies: frozenset[tuple[int, str]]
+    days: frozenset[tuple[int, date]]
     sides: Mapping[tuple[int, int], int]
     balance_changes: Mapping[AccountKey, int]
     plan_balance_changes: Mapping[PlanInstanceKey, int]
@@ -111,6 +113,7 @@ def plain_drafts(
         columns,
         sources,
         frozenset(zip(columns.acct_nos, columns.currencies, strict=True)),
+        frozenset(zip(columns.acct_nos, columns.effective_dates, strict=True)),
         sides,
         _balance_changes(client_no, sides),
         *_plan_changes(client_no, columns),
