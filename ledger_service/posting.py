@@ -27,12 +27,12 @@ from ledger_service.account_turns import AccountTurns
 from ledger_service.group_decisions import Decided, Refusal
 from ledger_service.group_posting import GroupPosting
 from ledger_service.known_accounts import KnownAccounts
+from ledger_service.lane_connection import LaneConnection
 from ledger_service.posting_queue import PostingQueue, Waiting
 from ledger_service.requests import FirstAnswer, PostingRequest
 from ledger_service.settings import LedgerSettings
-from ledger_service.store_books import POSTING_SETTINGS
 from service_kit.clock import Clock
-from service_kit.database import LOST_RACE, DatabaseUnavailableError, RawConnection, open_connection
+from service_kit.database import LOST_RACE, DatabaseUnavailableError, RawConnection
 from service_kit.errors import DomainError, ErrorKind, SharedReason
 from service_kit.failures import as_domain_error, is_database_unavailable
 
@@ -54,35 +54,6 @@ _RETRIES: Final = Counter(
 )
 _GROUP_SECONDS: Final = Histogram("tallybook_ledger_commit_group_seconds", "From begin to commit.")
 _WAITING_DRAFTS: Final = Gauge("tallybook_ledger_waiting_drafts", "Drafts that wait for a group.")
-
-
-class _LaneConnection:
-    """The connection of a lane, which it keeps from group to group; opened when it is first needed."""
-
-    def __init__(self, settings: LedgerSettings) -> None:
-        self._settings = settings
-        self._held: RawConnection | None = None
-
-    @asynccontextmanager
-    async def trusted(self) -> AsyncIterator[RawConnection]:
-        """The connection, which is given up when anything but a lost race happens on it."""
-        if self._held is None or self._held.is_closed():
-            self._held = await open_connection(self._settings, name="ledger poster")
-            await self._held.execute(POSTING_SETTINGS)
-        try:
-            yield self._held
-        except LOST_RACE:
-            raise
-        except BaseException:
-            self._held.terminate()
-            self._held = None
-            raise
-
-    async def aclose(self) -> None:
-        """Close it."""
-        held, self._held = self._held, None
-        if held is not None:
-            await held.close()
 
 
 @dataclass(slots=True)
@@ -133,7 +104,7 @@ class Poster:
 
     async def run_lane(self) -> None:
         """Post group after group, for ever."""
-        async with contextlib.aclosing(_LaneConnection(self._settings)) as lane:
+        async with contextlib.aclosing(LaneConnection(self._settings)) as lane:
             while True:
                 group = await self._queue.take(self._group_size)
                 try:
@@ -145,7 +116,7 @@ class Poster:
                 finally:
                     self._queue.done()
 
-    async def _post(self, lane: _LaneConnection, group: Sequence[Waiting]) -> None:
+    async def _post(self, lane: LaneConnection, group: Sequence[Waiting]) -> None:
         """Post a group. When it fails for no reason that passes, its halves are posted apart: so one request
         that can't be posted never fails its neighbours.
         """
@@ -168,7 +139,7 @@ class Poster:
             await self._post(lane, half)
 
     async def _post_with_retries(
-        self, lane: _LaneConnection, requests: Sequence[PostingRequest]
+        self, lane: LaneConnection, requests: Sequence[PostingRequest]
     ) -> Sequence[Decided | FirstAnswer | Refusal]:
         """A group that loses a race, or its connection, is begun again, and then holds its accounts.
 

@@ -26,9 +26,16 @@ from ledger_service.store_round_trips import (
 from service_kit.database import RawConnection
 
 _KNOWN_KEYS: Final = """
-    SELECT client_no, scope, request_id, request_key.fingerprint, request_key.answer
+    SELECT wanted.client_no, wanted.scope, wanted.request_id, known.fingerprint, known.answer
       FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS wanted (client_no, scope, request_id)
-      JOIN request_key USING (client_no, scope, request_id)
+     CROSS JOIN LATERAL (
+           SELECT fingerprint, answer
+             FROM request_key
+            WHERE client_no = wanted.client_no
+              AND scope = wanted.scope
+              AND request_id = wanted.request_id
+           OFFSET 0
+           ) AS known
 """
 
 _RESERVE: Final = "SELECT unnest(reserve_numbers($1::text[], $2::bigint[]))"
