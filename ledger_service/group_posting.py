@@ -204,29 +204,22 @@ class GroupPosting:
         )
 
     async def _write_ahead(self, turn: Turn, decisions: GroupDecisions, now: datetime) -> CommitGroup:
+        plain = [request.plain for request in self.requests if request.plain is not None]
+        most = sum(sum(drafts.columns.amounts) for drafts in plain)
+        if most > WELL_IN_RANGE:  # then a balance may leave its range of which nothing is told
+            raise _NotSurelyRightError
         group = lay_out(decisions.accepted, self._numbers, now)
+        unsettled = Books()
         async with _meanwhile(write(self.connection, store_groups.appended(group))):
+            settled = store_groups.settled_if_quiet(group, sides_of(plain), unsettled)
             answers = _answers(decisions, group)
         await turn.to_hold()
-        unsettled = await self._settle(group, answers)
+        await write_together(self.connection, [*settled, *answers])
+        if not stay_in_range(most, unsettled.balances.values(), unsettled.plan_balances.values()):
+            raise _NotSurelyRightError
         if unsettled.balances:
             await self._apply(group, decisions.accepted, unsettled)
         return group
-
-    async def _settle(self, group: CommitGroup, answers: Sequence[Step]) -> Books:
-        """Lock the accounts, see that the decisions still hold, and write answers and balances; but for those
-        on which something may be applied, which are in the books that are returned.
-        """
-        plain = [request.plain for request in self.requests if request.plain is not None]
-        most = sum(sum(drafts.columns.amounts) for drafts in plain)
-        books = Books()
-        if most > WELL_IN_RANGE:
-            raise _NotSurelyRightError
-        settled = store_groups.settled_if_quiet(group, sides_of(plain), books)
-        await write_together(self.connection, [*settled, *answers])
-        if not stay_in_range(most, books.balances.values(), books.plan_balances.values()):
-            raise _NotSurelyRightError
-        return books
 
     async def _apply(self, group: CommitGroup, accepted: Sequence[Posted], books: Books) -> None:
         """Apply what is posted on the accounts in the books, and settle them."""

@@ -171,9 +171,10 @@ _GIVEN: Final[Mapping[str, Any]] = MappingProxyType(
 def fit_their_accounts(drafts: PlainDrafts, books: Books) -> bool:
     """Whether accounts and plan instances are there, and of the right currency and account: for ever."""
     client_no = drafts.client_no
-    return all(_has_currency(books, client_no, *pair) for pair in drafts.currencies) and all(
-        books.plan_instances.get((client_no, plan)) == acct for plan, acct in drafts.plan_instances
-    )
+    return all(
+        (account := books.accounts.get((client_no, acct_no))) is not None and account.currency == currency
+        for acct_no, currency in drafts.currencies
+    ) and all(books.plan_instances.get((client_no, plan)) == acct for plan, acct in drafts.plan_instances)
 
 
 def enter_if_surely_right(drafts: PlainDrafts, books: Books) -> bool:
@@ -197,11 +198,6 @@ def enter_if_surely_right(drafts: PlainDrafts, books: Books) -> bool:
     for register, names in drafts.names.items():
         books.enter_all(getattr(books, register), dict.fromkeys(names, _GIVEN[register]))
     return True
-
-
-def _has_currency(books: Books, client_no: int, acct_no: int, currency: str) -> bool:
-    account = books.accounts.get((client_no, acct_no))
-    return account is not None and account.currency == currency
 
 
 WELL_IN_RANGE: Final = LARGEST_MINOR_UNITS // 2
