@@ -225,6 +225,36 @@ class AccountItems:
         if self._charges and self._credits:
             self._settle(_Cause(document[0].event_no, document[0].effective_date))
 
+    def post_single(self, event_no: int, kind: TransactionType, amount: int, day: date) -> None:
+        """Post a document of one transaction that says nothing of whom it pays, or is paid by.
+
+        The same as `post`, for a fifth of the time: charges and credits never both wait, so it is alone on its
+        side when anything waits for it; and it need not be remembered when nothing is left of it, unless it
+        may be named later.
+        """
+        if self.is_whole:
+            self.post((Entry(event_no, kind, amount, day, day),))
+            return
+        ours, theirs = self._charges, self._credits
+        if not kind.is_charge:
+            ours, theirs = theirs, ours
+        assert not (ours and theirs), "charges and credits both wait"
+        left, closed = amount, 0
+        for _, other_no in theirs:
+            other = self._items[other_no]
+            paid = min(left, other.open_amount)
+            credit_no, charge_no = (other_no, event_no) if kind.is_charge else (event_no, other_no)
+            self.made.append(Application(credit_no, charge_no, paid, event_no, day, paid))
+            left -= paid
+            other.open_amount -= paid
+            other.is_touched = True
+            closed += not other.open_amount
+            if not left:
+                break
+        del theirs[:closed]
+        if left:
+            self.add(Item(event_no, kind, left, day, day, is_touched=left < amount))
+
     def apply_credit(
         self, credit_event_no: int, instruction: Instruction, effective_date: date
     ) -> list[Application]:

@@ -27,10 +27,10 @@ from ledger_service.rules.applications import (
 )
 from ledger_service.rules.books import AccountKey, EventKey
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
-from ledger_service.rules.plain_drafts import PlainDrafts
+from ledger_service.rules.plain_drafts import InvoiceColumns, PlainDrafts
 from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import WriteOff
-from ledger_service.rules.transaction_types import CHARGE, CREDIT
+from ledger_service.rules.transaction_types import CHARGE, CREDIT, TransactionType
 
 APPLICATION: Final = "application"
 """The kind of the numbers of applications."""
@@ -291,6 +291,12 @@ class _AccountAtWork:
             self.effect += entry.kind.effect * entry.amount
         self.last_event_no = document[-1].event_no
 
+    def post_single(self, event_no: int, kind: TransactionType, amount: int, day: date) -> None:
+        """Post a document of one transaction that says nothing of whom it pays, or is paid by."""
+        self.items.post_single(event_no, kind, amount, day)
+        self.effect += kind.effect * amount
+        self.last_event_no = event_no
+
 
 _AtWork: TypeAlias = dict[AccountKey, _AccountAtWork]
 
@@ -303,7 +309,9 @@ def apply_group(
     """
     result = GroupApplications()
     at_work: _AtWork = {
-        key: _AccountAtWork(accounts.get(key) or AccountItems(), before, before.last_event_no)
+        key: _AccountAtWork(
+            accounts.get(key) or AccountItems(is_whole=key in needed.whole), before, before.last_event_no
+        )
         for key, before in needed.before.items()
     }
     if at_work:
@@ -322,28 +330,44 @@ def _apply_drafts(accepted: AcceptedDrafts, at_work: _AtWork) -> None:
     accounts = {acct_no: at_work[key] for acct_no, key in keys.items() if key in at_work}
     if not accounts:
         return
-    for acct_no, document in _documents(accepted):
+    columns, invoices = accepted.drafts.columns, accepted.drafts.invoices
+    if invoices is not None:
+        for acct_no, document in _documents(accepted, invoices):
+            account = accounts.get(acct_no)
+            if account is not None:
+                account.post(document)
+        return
+    for acct_no, event_no, kind, amount, day in zip(
+        columns.acct_nos,
+        accepted.event_nos,
+        columns.types,
+        columns.amounts,
+        columns.effective_dates,
+        strict=True,
+    ):
         account = accounts.get(acct_no)
         if account is not None:
-            account.post(document)
+            account.post_single(event_no, kind, amount, day)
 
 
-def _documents(accepted: AcceptedDrafts) -> Iterable[tuple[int, Sequence[Entry]]]:
-    """The documents that the drafts are, each with its account: invoices, or single drafts."""
-    drafts, columns = accepted.drafts, accepted.drafts.columns
-    entries = map(
+def _documents(
+    accepted: AcceptedDrafts, invoices: InvoiceColumns
+) -> Iterable[tuple[int, Sequence[Entry]]]:
+    """The invoices, each with its account."""
+    columns = accepted.drafts.columns
+    lines = map(
         Entry,
         accepted.event_nos,
         columns.types,
         columns.amounts,
         columns.effective_dates,
-        accepted.of_lines(attrgetter("due_date")) or columns.effective_dates,
-        accepted.of_lines(attrgetter("invoice_no")) or repeat(0),
+        accepted.of_lines(attrgetter("due_date")),
+        accepted.of_lines(attrgetter("invoice_no")),
     )
-    if drafts.invoices is None:
-        return ((acct_no, (entry,)) for acct_no, entry in zip(columns.acct_nos, entries, strict=True))
-    heads = zip(drafts.invoices.acct_nos, drafts.invoices.line_counts, strict=True)
-    return ((acct_no, list(islice(entries, lines))) for acct_no, lines in heads)
+    return (
+        (acct_no, list(islice(lines, count)))
+        for acct_no, count in zip(invoices.acct_nos, invoices.line_counts, strict=True)
+    )
 
 
 def _apply_document(accepted: Accepted, at_work: _AtWork, result: GroupApplications) -> None:
@@ -369,21 +393,20 @@ def _apply_document(accepted: Accepted, at_work: _AtWork, result: GroupApplicati
 def _close(key: AccountKey, account: _AccountAtWork, out_of_turn: bool, result: GroupApplications) -> None:
     """What changes of an account: its applications, the rows of its items, and its mark."""
     before, items = account.before, account.items
-    result.applications += [NewApplication(*key, made) for made in items.made]
-    held = sum(item.open_amount - item.stored_amount for item in items.all() if item.is_held)
+    result.applications += map(NewApplication, repeat(key[0]), repeat(key[1]), items.made)
+    changed = [item for item in items.all() if item.open_amount != item.stored_amount]
+    held = sum([item.open_amount - item.stored_amount for item in changed if item.is_held])
     amount = before.amount + account.effect + held
     if out_of_turn or before.amount * amount <= 0:
         # All that waits in its turn is known, and what is still open gets a row.
         after = account.last_event_no
     else:
         # Behind the last that was paid, all waits as before.
-        after = max((item.event_no for item in items.all() if _was_in_turn(item, amount)), default=0)
+        after = max([item.event_no for item in items.all() if _was_in_turn(item, amount)], default=0)
     result.waiting[key] = WaitingChange(held, after)
     mark = max(after, before.after)
     result.changes += [
-        ItemChange(*key, item)
-        for item in items.all()
-        if item.open_amount != item.stored_amount and (item.stored_amount or item.event_no <= mark)
+        ItemChange(*key, item) for item in changed if item.stored_amount or item.event_no <= mark
     ]
 
 
