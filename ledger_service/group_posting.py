@@ -224,7 +224,8 @@ class GroupPosting:
     async def _apply(self, group: CommitGroup, accepted: Sequence[Posted], books: Books) -> None:
         """Apply what is posted on the accounts in the books, and settle them."""
         needed = items_needed(accepted, books.waiting)
-        await self._ask_to_write(self._fronts(needed.fronts), needed)
+        await store_applications.read_fronts(self.connection, needed, self._items, _per_account(group))
+        await self._ask_to_write([], needed)
         applied = apply_group(accepted, needed, self._items)
         await self._number(applied)
         rows = store_applications.applied_changes(applied, group.created_at)
@@ -333,6 +334,11 @@ def _answers(decisions: GroupDecisions, group: CommitGroup) -> list[Step]:
         *store_groups.marked(group),
         Change(outbox.INSERT_EVENTS, outbox.columns_of(events)),
     ]
+
+
+def _per_account(group: CommitGroup) -> int:
+    """How many transactions it has for each of its accounts, rounded up."""
+    return -(-len(group.transactions) // len(group.balance_changes))
 
 
 @asynccontextmanager

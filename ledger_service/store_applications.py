@@ -14,7 +14,7 @@ from ledger_service.rules.applications import AccountItems, Application, Item, M
 from ledger_service.rules.books import AccountKey
 from ledger_service.rules.group_applications import FrontKey, GroupApplications, ItemChange, ItemsNeeded
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
-from ledger_service.store_round_trips import Append, Change, Found, Question, Step
+from ledger_service.store_round_trips import Append, Change, Found, Question, Step, ask
 from service_kit.database import RawConnection
 
 ItemsByAccount: TypeAlias = defaultdict[AccountKey, AccountItems]
@@ -68,6 +68,36 @@ _FRONTS: Final = f"""
     SELECT client_no, acct_no, event_no, transaction_type, open_amount, effective_date, has_row
       FROM front
      WHERE event_no > 0
+"""  # noqa: S608  # our own numbers
+
+# The first few that wait on accounts that are held, so that what their rows say is known: so many of those
+# that have a row and, when these are fewer, what waits among as many transactions behind the mark. Some of
+# these may be closed, so that less is found than is wanted; but it takes one step where the other takes many.
+_FIRST_PLACES: Final = f"""
+    SELECT client_no, acct_no, next.*
+      FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[])
+           AS wanted (client_no, acct_no, queue, waiting_after, last_event_no, places)
+     CROSS JOIN LATERAL (
+           (SELECT own.event_no, own.transaction_type, own.open_amount, own.effective_date, true AS has_row
+              FROM item_balance AS own
+             WHERE own.client_no = wanted.client_no
+               AND own.acct_no = wanted.acct_no
+               AND own.queue = wanted.queue
+             ORDER BY own.effective_date, own.event_no
+             LIMIT wanted.places)
+            UNION ALL
+           (SELECT event_no, transaction_type, amount, effective_date, false
+              FROM (SELECT t.event_no, t.transaction_type, t.amount, t.effective_date
+                      FROM acct_transaction AS t
+                     WHERE t.client_no = wanted.client_no
+                       AND t.acct_no = wanted.acct_no
+                       AND t.event_no > wanted.waiting_after
+                       AND t.event_no <= wanted.last_event_no
+                     ORDER BY t.event_no
+                     LIMIT wanted.places) AS behind
+             WHERE (transaction_type IN ({_CHARGES})) = (wanted.queue = {Queue.CHARGE}))
+            LIMIT wanted.places
+           ) AS next
 """  # noqa: S608  # our own numbers
 
 # All that waits in its turn.
@@ -169,6 +199,29 @@ def fronts(wanted: Mapping[FrontKey, int], accounts: ItemsByAccount) -> list[Que
         return []
     keys = [(*front, amount) for front, amount in wanted.items()]
     return [Question(_FRONTS, _columns(keys), partial(_take_waiting, accounts))]
+
+
+async def read_fronts(
+    connection: RawConnection, needed: ItemsNeeded, accounts: ItemsByAccount, places: int
+) -> None:
+    """Enter the items at the front of what waits, on accounts that are held. Where the first so many have not
+    the amount that is wanted, it is asked for step by step.
+    """
+    if not needed.fronts:
+        return
+    keys = []
+    for client_no, acct_no, queue in needed.fronts:
+        before = needed.before[client_no, acct_no]
+        keys.append((client_no, acct_no, queue, before.after, before.last_event_no, places))
+    first = Question(_FIRST_PLACES, _columns(keys), partial(_take_waiting, accounts))
+    await ask(connection, [first])
+    lacking = {
+        (client_no, acct_no, queue): wanted
+        for (client_no, acct_no, queue), wanted in needed.fronts.items()
+        if sum([item.open_amount for item in accounts[client_no, acct_no].all()])
+        < min(wanted, abs(needed.before[client_no, acct_no].amount))
+    }
+    await ask(connection, fronts(lacking, accounts))
 
 
 def tails_and_wholes(needed: ItemsNeeded, accounts: ItemsByAccount) -> list[Question]:
