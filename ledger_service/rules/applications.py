@@ -228,9 +228,9 @@ class AccountItems:
     def post_single(self, event_no: int, kind: TransactionType, amount: int, day: date) -> None:
         """Post a document of one transaction that says nothing of whom it pays, or is paid by.
 
-        The same as `post`, for a fifth of the time: charges and credits never both wait, so it is alone on its
-        side when anything waits for it; and it need not be remembered when nothing is left of it, unless it
-        may be named later.
+        The same as `post`, for less. Charges and credits never both wait: so it is alone on its side when
+        anything waits for it. And it need not be remembered when nothing is left of it, unless it may be
+        named later.
         """
         if self.is_whole:
             self.post((Entry(event_no, kind, amount, day, day),))

@@ -350,9 +350,7 @@ def _apply_drafts(accepted: AcceptedDrafts, at_work: _AtWork) -> None:
             account.post_single(event_no, kind, amount, day)
 
 
-def _documents(
-    accepted: AcceptedDrafts, invoices: InvoiceColumns
-) -> Iterable[tuple[int, Sequence[Entry]]]:
+def _documents(accepted: AcceptedDrafts, invoices: InvoiceColumns) -> Iterable[tuple[int, Sequence[Entry]]]:
     """The invoices, each with its account."""
     columns = accepted.drafts.columns
     lines = map(
