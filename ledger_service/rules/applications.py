@@ -10,7 +10,6 @@ Nothing is undone by removing it: an application that no longer holds is taken b
 """
 
 from bisect import bisect_left, insort
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -175,7 +174,7 @@ class AccountItems:
     """The open ones, in order."""
     _credits: list[tuple[date, int]] = field(default_factory=list)
     """The open ones that are not held, in order."""
-    _applications: defaultdict[int, list[Application]] = field(default_factory=lambda: defaultdict(list))
+    _applications: dict[int, list[Application]] = field(default_factory=dict)
     """Of credits and of charges, in order."""
 
     def add(self, item: Item) -> None:
@@ -186,8 +185,8 @@ class AccountItems:
 
     def add_application(self, application: Application) -> None:
         """Add an application that stands, after those that were made before it."""
-        self._applications[application.credit_event_no].append(application)
-        self._applications[application.charge_event_no].append(application)
+        self._applications.setdefault(application.credit_event_no, []).append(application)
+        self._applications.setdefault(application.charge_event_no, []).append(application)
 
     def all(self) -> Iterable[Item]:
         """All items that are known, in no order."""
@@ -293,7 +292,7 @@ class AccountItems:
         target = self._items.get(event_no)
         if target is None or target.kind.is_charge == void.kind.is_charge:
             return
-        for application in reversed(self._applications[event_no]):
+        for application in reversed(self._applications.get(event_no, [])):
             self._take_back(application, application.live, cause)
         if target.kind.is_charge:
             self._pay(void, target, cause)
@@ -305,7 +304,7 @@ class AccountItems:
         payment = self._items.get(payment_event_no)
         if payment is None or payment.kind.is_charge:
             return
-        for application in reversed(self._applications[payment_event_no]):
+        for application in reversed(self._applications.get(payment_event_no, [])):
             wanted = refund.open_amount - payment.open_amount
             if wanted <= 0:
                 break

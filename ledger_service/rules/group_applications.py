@@ -392,8 +392,12 @@ def _close(key: AccountKey, account: _AccountAtWork, out_of_turn: bool, result: 
     """What changes of an account: its applications, the rows of its items, and its mark."""
     before, items = account.before, account.items
     result.applications += map(NewApplication, repeat(key[0]), repeat(key[1]), items.made)
-    changed = [item for item in items.all() if item.open_amount != item.stored_amount]
-    held = sum([item.open_amount - item.stored_amount for item in changed if item.is_held])
+    held, changed = 0, []
+    for item in items.all():
+        if item.open_amount != item.stored_amount:
+            changed.append(item)
+            if item.is_held:
+                held += item.open_amount - item.stored_amount
     amount = before.amount + account.effect + held
     if out_of_turn or before.amount * amount <= 0:
         # All that waits in its turn is known, and what is still open gets a row.

@@ -21,6 +21,8 @@ from tests.support.databases import FreshDatabase
 TODAY = date(2026, 3, 1)
 SIZES = (1, 90)
 """So many drafts in a call: posted without locks, and ahead of them."""
+MANY_ACCOUNTS = 90
+"""One draft on each makes a large call."""
 
 
 @pytest.fixture
@@ -211,3 +213,24 @@ async def test_the_migration_keeps_what_is_open_and_who_is_next(
         (before[1][1].event_no, 2),
     ]
     assert await after.ledger.findings() == []
+
+
+async def test_a_large_call_finds_what_it_pays_however_much_that_is_and_whatever_is_closed_before_it(
+    applications: Applications,
+) -> None:
+    ledger = applications.ledger
+    small_charges, paid_in_parts, *others = [await ledger.account() for _ in range(MANY_ACCOUNTS)]
+    small = await ledger.posted(*charges(small_charges, 200, 1))
+    (first,) = await ledger.posted(*charges(paid_in_parts, 1, 1000))
+    await ledger.posted(*(on(check(paid_in_parts, 5), 1) for _ in range(MANY_ACCOUNTS)))
+    assert await applications.amounts(paid_in_parts) == [(first, 1000 - 5 * MANY_ACCOUNTS)]
+    (last,) = await ledger.posted(*charges(paid_in_parts, 1, 100, days=2))
+
+    await ledger.posted(
+        on(check(small_charges, 150), 3),
+        on(check(paid_in_parts, 1050 - 5 * MANY_ACCOUNTS), 3),
+        *(on(check(each, 1), 3) for each in others),
+    )
+    assert await applications.amounts(small_charges) == [(each, 1) for each in small[150:]]
+    assert await applications.amounts(paid_in_parts) == [(last, 50)]
+    assert await ledger.findings() == []
