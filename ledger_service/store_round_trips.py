@@ -79,13 +79,13 @@ Step: TypeAlias = Append | Change
 
 
 async def ask(connection: RawConnection, questions: Sequence[Question]) -> None:
-    """Ask all questions: those with few keys together, the others by themselves."""
-    few = [each for each in questions if len(each.columns[0]) <= _FEW]
-    if few:
-        await ask_together(connection, few)
+    """Ask all questions: those with many keys by themselves, and then the others together."""
     for question in questions:
         if len(question.columns[0]) > _FEW:
             question.take(await connection.fetch(question.statement, *question.columns))
+    few = [each for each in questions if len(each.columns[0]) <= _FEW]
+    if few:
+        await ask_together(connection, few)
 
 
 async def ask_together(connection: RawConnection, questions: Sequence[Question]) -> None:
