@@ -27,10 +27,12 @@ Found = TypeVar("Found")
 class AccountReader:
     """Reads accounts and writes nothing. Where one account is asked for and missing: ACCOUNT_NOT_FOUND."""
 
-    def __init__(self, engine: AsyncEngine, day_sums: DaySums) -> None:
+    def __init__(self, engine: AsyncEngine, lookups: AsyncEngine, day_sums: DaySums) -> None:
+        """lookups: connections with LOOKUP_SETTINGS."""
         # One statement is a state of the books by itself: no transaction is begun for it.
         self._engine = store_reads.single_statements_of(engine)
         self._snapshots = store_reads.snapshot_of(engine)
+        self._lookups = lookups
         self._day_sums = day_sums
 
     async def account(self, client_no: int, acct_no: int) -> Account:
@@ -60,21 +62,21 @@ class AccountReader:
 
     async def balances_now(self, client_no: int, acct_no: int) -> AccountBalances:
         """The balances of an account and its plan instances, as they are stored."""
-        async with driver_connection(self._engine) as connection:
+        async with driver_connection(self._lookups) as connection:
             return _existing(
                 await store_reads.balances_now(connection, client_no, acct_no), client_no, acct_no
             )
 
     async def balances_at_date(self, client_no: int, acct_no: int, as_of: date) -> AccountBalances:
         """Counting what takes effect on `as_of` or earlier, whenever it was recorded."""
-        async with driver_connection(self._engine) as connection:
+        async with driver_connection(self._lookups) as connection:
             found, counted = await store_reads.balances_at_date(connection, client_no, acct_no, as_of)
         self._day_sums.counted(client_no, acct_no, counted)
         return _existing(found, client_no, acct_no)
 
     async def balances_at_event(self, client_no: int, acct_no: int, event_no: int) -> AccountBalances:
         """Counting what was recorded up to `event_no`, whenever it takes effect."""
-        async with driver_connection(self._engine) as connection:
+        async with driver_connection(self._lookups) as connection:
             found = await store_reads.balances_at_event(connection, client_no, acct_no, event_no)
         return _existing(found, client_no, acct_no)
 

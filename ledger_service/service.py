@@ -30,11 +30,12 @@ from ledger_service.servicers.verification import VerificationServicer
 from ledger_service.settings import LedgerSettings
 from ledger_service.statement_closing import StatementCloser
 from ledger_service.statement_reader import StatementReader
+from ledger_service.store_transactions import LOOKUP_SETTINGS
 from ledger_service.transaction_reader import TransactionReader
 from ledger_service.verification import LedgerVerifier
 from ledger_service.watching import running_watcher
 from service_kit.clock import SystemClock
-from service_kit.database import create_engine
+from service_kit.database import create_engine, prepare_connections
 from service_kit.relay import running_relay
 from service_kit.server import ServiceDefinition
 from tallybook.ledger.v1 import (
@@ -70,6 +71,8 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
     """Open the database, start the poster and the relay; stop them after the last call."""
     _collect_garbage_less_often()
     engine = create_engine(settings, name="ledger")
+    lookups = create_engine(settings, name="ledger lookups")
+    prepare_connections(lookups, LOOKUP_SETTINGS)
     clock = SystemClock()
     try:
         async with (
@@ -81,8 +84,8 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
             calls, invoices = PostingCalls(poster, clock), InvoiceReader(engine)
             changes = KeyedChanges(engine, clock, relay.wake)
             yield Servicers(
-                accounts=AccountServicer(calls, AccountReader(engine, day_sums)),
-                ledger=LedgerServicer(calls, TransactionReader(engine), invoices),
+                accounts=AccountServicer(calls, AccountReader(engine, lookups, day_sums)),
+                ledger=LedgerServicer(calls, TransactionReader(lookups), invoices),
                 applications=ApplicationServicer(calls, ApplicationReader(engine)),
                 invoices=InvoiceServicer(calls, invoices),
                 statements=StatementServicer(calls, StatementCloser(clock, changes), StatementReader(engine)),
@@ -92,6 +95,7 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
                 transaction_types=TransactionTypeServicer(),
             )
     finally:
+        await lookups.dispose()
         await engine.dispose()
 
 

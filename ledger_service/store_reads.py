@@ -211,16 +211,20 @@ _COUNTED_AT_DATE: Final = """
           FROM side
     ), counted AS MATERIALIZED (
         SELECT plan_instance_no, sum(amount) AS balance, sum(transactions) AS transactions
-          FROM (SELECT coalesce(t.plan_instance_no, 0) AS plan_instance_no,
-                       t.amount * y.effect * span.sign AS amount,
-                       1 AS transactions
-                  FROM span
-                  JOIN acct_transaction AS t
-                    ON t.client_no = $1
-                   AND t.acct_no = $2
-                   AND t.effective_date BETWEEN span.first_day AND span.last_day
+          FROM (SELECT t.plan_instance_no, t.amount * y.effect * t.sign AS amount, t.transactions
+                  FROM (SELECT coalesce(t.plan_instance_no, 0) AS plan_instance_no,
+                               t.transaction_type,
+                               span.sign,
+                               sum(t.amount) AS amount,
+                               count(*) AS transactions
+                          FROM span
+                          JOIN acct_transaction AS t
+                            ON t.client_no = $1
+                           AND t.acct_no = $2
+                           AND t.effective_date BETWEEN span.first_day AND span.last_day
+                         WHERE span.summed_through IS NULL
+                         GROUP BY 1, 2, 3) AS t
                   JOIN transaction_type AS y ON y.code = t.transaction_type
-                 WHERE span.summed_through IS NULL
                  UNION ALL
                 SELECT d.plan_instance_no, d.amount * span.sign, 0
                   FROM span

@@ -1,11 +1,10 @@
 """Reads transactions with their source rows."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -32,9 +31,75 @@ from service_kit.money import Money
 EventKey = tuple[int, int]
 Row: TypeAlias = "asyncpg.Record"
 
+# For connections that look things up, one after the other. Each row is found by an index, and the planner is
+# told so, since a plan that is kept would read the whole of a table that was empty when it was made. And the
+# plan is made when a connection first runs a statement, not anew for each of the first five times. What was
+# found is not memoized: a page asks for each source row once, and to remember it costs more than to find it.
+LOOKUP_SETTINGS: Final = """
+    SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
+    SET enable_memoize = off;
+    SET plan_cache_mode = force_generic_plan
+"""
+
+
+class _Details(NamedTuple):
+    """What a transaction is shown with beyond itself, the same for all types, so that a row is short: what it
+    refers to, and of its source row the event_no and what _DETAILS puts into each place.
+    """
+
+    refers_to: int
+    source_event_no: int | None
+    words: Any
+    day: Any
+    first: Any
+    second: Any
+    third: Any
+
+
+# By source table: which of its columns is in which place. 9, 10, 18 and 24 have no details in theirs.
+_DETAILS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "external_payments": {"words": "reference_code", "day": "received_date", "first": "reuse"},
+        "payments": {"words": "gateway_reference", "first": "payment_method_kind"},
+        "balance_transfer": {"first": "from_acct_no", "second": "to_acct_no"},
+        "write_offs": {"first": "kind", "second": "invoice_no", "day": "expires_on"},
+        "refunds": {},
+        "check_refund": {"words": "check_number"},
+        "external_charge": {"words": "description"},
+        "dunning_charge": {"words": "description", "first": "dunning_step"},
+        "gl_detail": {
+            "words": "description",
+            "first": "line_type",
+            "second": "line_no",
+            "third": "invoice_no",
+        },
+    }
+)
+_PLACES: Final[Mapping[str, str]] = MappingProxyType(
+    {"words": "text", "day": "date", "first": "bigint", "second": "bigint", "third": "bigint"}
+)
+
+
+def _source_row(table: str) -> str:
+    """Finds the source row of the transaction `t` in this table, if its type has it there."""
+    key = list(SOURCE_TABLES[table].primary_key.columns)[1].name
+    codes = [str(kind.code) for kind in TRANSACTION_TYPES.values() if kind.source_table == table]
+    places = [f"{_DETAILS[table].get(place, 'NULL')}::{kind} AS {place}" for place, kind in _PLACES.items()]
+    return f"""
+        SELECT event_no AS source_event_no, {", ".join(places)}
+          FROM {table} AS source
+         WHERE t.transaction_type IN ({", ".join(codes)})
+           AND source.client_no = t.client_no
+           AND source.{key} = t.source_no
+    """  # noqa: S608  # names of our own tables
+
+
 # The void of a transaction is found by the index that lets it have only one. A void shows the source of
-# what it voids; what that refers to (the payment of a refund) is in the row of the voided transaction.
-_TRANSACTIONS: Final = """
+# what it voids; what that refers to (the payment of a refund) is in the row of the voided transaction. Of the
+# source tables, only the one of the type is looked into.
+_TRANSACTIONS: Final = f"""
     SELECT t.client_no,
            t.event_no,
            t.acct_no,
@@ -49,15 +114,20 @@ _TRANSACTIONS: Final = """
            coalesce(void.event_no, 0),
            coalesce(t.reason_code, ''),
            coalesce(t.comment, ''),
-           coalesce(original.related_event_no, t.related_event_no) AS refers_to
-      FROM ({selected}) AS t
+           coalesce(original.related_event_no, t.related_event_no) AS refers_to,
+           source.*
+      FROM ({{selected}}) AS t
       LEFT JOIN acct_transaction AS void
         ON void.client_no = t.client_no AND void.related_event_no = t.event_no AND void.transaction_type < 0
       LEFT JOIN acct_transaction AS original
         ON t.transaction_type < 0
        AND original.client_no = t.client_no
        AND original.event_no = t.related_event_no
-"""
+      LEFT JOIN LATERAL ({" UNION ALL ".join(map(_source_row, _DETAILS))}) AS source ON true
+"""  # noqa: S608  # our own text
+
+# In a row: where the details begin, after all that the transaction itself has.
+_DETAILS_AT: Final = 14
 
 _BY_KEY: Final = _TRANSACTIONS.format(
     selected="""
@@ -65,18 +135,6 @@ _BY_KEY: Final = _TRANSACTIONS.format(
           FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, event_no)
           JOIN acct_transaction USING (client_no, event_no)
     """
-)
-
-_SOURCE_ROWS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        table.name: f"""
-            SELECT source.*
-              FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, {key})
-              JOIN {table.name} AS source USING (client_no, {key})
-        """  # noqa: S608  # names of our own tables
-        for table in SOURCE_TABLES.values()
-        for key in [list(table.primary_key.columns)[1].name]
-    }
 )
 
 
@@ -118,8 +176,7 @@ async def read_transactions(
     """The transactions with these keys (client_no, event_no), as far as they exist."""
     wanted = list(keys)
     rows = await connection.fetch(_BY_KEY, [key[0] for key in wanted], [key[1] for key in wanted])
-    found = await _with_sources(connection, rows)
-    return {(each.client_no, each.event_no): each for each in found}
+    return {(found.client_no, found.event_no): found for found in map(_transaction, rows)}
 
 
 async def select_transactions(
@@ -132,7 +189,7 @@ async def select_transactions(
     last = f"ORDER BY {order} LIMIT ${len(values) + 1}"
     selected = f"SELECT * FROM acct_transaction WHERE {condition} {last}"  # noqa: S608  # our own conditions
     statement = f"{_TRANSACTIONS.format(selected=selected)} ORDER BY {order}"
-    return await _with_sources(connection, await connection.fetch(statement, *values, limit))
+    return [_transaction(row) for row in await connection.fetch(statement, *values, limit)]
 
 
 async def find_transaction(connection: RawConnection, client_no: int, event_no: int) -> Transaction | None:
@@ -222,61 +279,35 @@ def _conditions(wanted: TransactionFilter) -> list[tuple[str, Any]]:
     return conditions
 
 
-async def _with_sources(connection: RawConnection, rows: Sequence[Row]) -> list[Transaction]:
-    """The transactions of rows, in their order."""
-    sources = await _read_source_rows(connection, rows)
-    return [_transaction(row, sources) for row in rows]
-
-
-async def _read_source_rows(
-    connection: RawConnection, rows: Iterable[Row]
-) -> dict[tuple[str, int, int], Row]:
-    """The source rows of transactions, by table, client_no and source_no: one statement a table."""
-    wanted: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
-    for row in rows:
-        kind = TRANSACTION_TYPES[row["transaction_type"]]
-        if abs(kind.code) in _SOURCES:
-            wanted[kind.source_table].add((row["client_no"], row["source_no"]))
-    found: dict[tuple[str, int, int], Row] = {}
-    for table, keys in wanted.items():
-        # In the order of the index, whose pages are then read one after the other.
-        client_nos, source_nos = zip(*sorted(keys), strict=True)
-        for source in await connection.fetch(_SOURCE_ROWS[table], client_nos, source_nos):
-            found[table, source[0], source[1]] = source
-    return found
-
-
-def _transaction(row: Row, sources: Mapping[tuple[str, int, int], Row]) -> Transaction:
-    client_no, event_no, acct_no, plan_instance_no, code, source_no, *others, refers_to = row
+def _transaction(row: Row) -> Transaction:
+    client_no, event_no, acct_no, plan_instance_no, code, *others = row[:_DETAILS_AT]
     kind = TRANSACTION_TYPES[code]
+    details = _Details._make(row[_DETAILS_AT:])
+    assert details.source_event_no is not None or kind.source_table not in _DETAILS, "it has its source row"
     make_source = _SOURCES.get(abs(code))
-    source = None
-    if make_source is not None:
-        source = make_source(sources[kind.source_table, client_no, source_no], refers_to)
-    return Transaction._make(
-        (client_no, event_no, acct_no, plan_instance_no, kind, source_no, *others, source)
-    )
+    source = make_source(details) if make_source is not None else None
+    return Transaction._make((client_no, event_no, acct_no, plan_instance_no, kind, *others, source))
 
 
-# By type, the details from the source row and from what the transaction refers to. 9, 10 and 18 have none.
-_SOURCES: Final[Mapping[int, Callable[[Row, int], Source]]] = MappingProxyType(
+def _invoice_line(its: _Details) -> InvoiceLine:
+    return InvoiceLine(its.first, its.words, its.second, its.third)
+
+
+# By type, what it is shown with. 9, 10 and 18 have nothing.
+_SOURCES: Final[Mapping[int, Callable[[_Details], Source]]] = MappingProxyType(
     {
-        2: lambda row, _: ExternalPayment(row["reference_code"], row["received_date"], row["reuse"]),
-        3: lambda row, _: ElectronicPayment(row["gateway_reference"], row["payment_method_kind"]),
-        4: lambda row, _: BalanceTransfer(row["from_acct_no"]),
-        5: lambda row, _: BalanceTransfer(row["to_acct_no"]),
-        6: lambda row, _: WriteOff(row["kind"], row["invoice_no"], row["expires_on"]),
-        8: lambda row, charge: RefundReversal(charge, row["event_no"]),
-        12: lambda row, payment: ElectronicRefund(payment, row["gateway_reference"]),
-        13: lambda row, payment: CheckRefund(payment, row["check_number"]),
-        14: lambda row, _: ExternalCharge(row["description"]),
-        15: lambda row, _: DunningCharge(row["dunning_step"], row["description"]),
-        21: lambda row, _: _invoice_line(row),
-        22: lambda row, _: _invoice_line(row),
-        24: lambda _, charge: CreditMemoLine(charge),
+        2: lambda its: ExternalPayment(its.words, its.day, its.first),
+        3: lambda its: ElectronicPayment(its.words, its.first),
+        4: lambda its: BalanceTransfer(its.first),
+        5: lambda its: BalanceTransfer(its.second),
+        6: lambda its: WriteOff(its.first, its.second, its.day),
+        8: lambda its: RefundReversal(its.refers_to, its.source_event_no or 0),
+        12: lambda its: ElectronicRefund(its.refers_to, its.words),
+        13: lambda its: CheckRefund(its.refers_to, its.words),
+        14: lambda its: ExternalCharge(its.words),
+        15: lambda its: DunningCharge(its.first, its.words),
+        21: _invoice_line,
+        22: _invoice_line,
+        24: lambda its: CreditMemoLine(its.refers_to),
     }
 )
-
-
-def _invoice_line(row: Row) -> InvoiceLine:
-    return InvoiceLine(row["line_type"], row["description"], row["line_no"], row["invoice_no"])

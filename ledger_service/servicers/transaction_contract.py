@@ -28,8 +28,9 @@ def write_transaction(into: transaction_pb2.Transaction, transaction: Transactio
     into.plan_instance_no = transaction.plan_instance_no
     into.transaction_type = kind.code  # type: ignore[assignment]  # the numbers of the enum are the codes
     into.source_no = transaction.source_no
-    into.amount.currency_code = transaction.currency
-    into.amount.minor_units = transaction.amount
+    amount = into.amount
+    amount.currency_code = transaction.currency
+    amount.minor_units = transaction.amount
     write_date(into.effective_date, transaction.effective_date)
     write_instant(into.created_at, transaction.created_at)
     if kind.is_void:

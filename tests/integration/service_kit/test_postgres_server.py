@@ -71,7 +71,7 @@ async def test_a_second_start_goes_on_with_the_data(directory: Path) -> None:
 async def test_it_takes_an_eighth_of_the_memory_within_limits(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for gibibytes, taken in ((0.5, "128MB"), (4, "512MB"), (64, "1GB")):
+    for gibibytes, taken in ((0.5, "128MB"), (4, "512MB"), (64, "4GB")):
         memory = SimpleNamespace(total=int(gibibytes * 2**30))
         monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
         with PostgresServer(directory) as server:
