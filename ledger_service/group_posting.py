@@ -188,8 +188,9 @@ class GroupPosting:
             raise
 
     async def _look_and_number(self) -> None:
-        """Read what is not known yet, and reserve the numbers of plain drafts. Those come last, since the clock
-        is looked at next: beside another server nothing else keeps later numbers from having earlier times.
+        """Read what is not known yet, and reserve the numbers of plain drafts. Those come last, since the
+        clock is looked at next: beside another server nothing else keeps later numbers from having earlier
+        times.
         """
         self._books = self.known_accounts.books()
         new = unknown(self._needs, self._books)
