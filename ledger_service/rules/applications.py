@@ -169,6 +169,10 @@ class AccountItems:
     """Whether all that is open is there."""
     made: list[Application] = field(default_factory=list)
     """What was made here, in order."""
+    last_closed_charge_no: int = 0
+    """The last charge that was paid in full as it was posted, and is not remembered; 0 for none."""
+    last_closed_credit_no: int = 0
+    """The same of credits."""
     _items: dict[int, Item] = field(default_factory=dict)
     _charges: list[tuple[date, int]] = field(default_factory=list)
     """The open ones, in order."""
@@ -228,8 +232,8 @@ class AccountItems:
         """Post a document of one transaction that says nothing of whom it pays, or is paid by.
 
         The same as `post`, for less. Charges and credits never both wait: so it is alone on its side when
-        anything waits for it. And it need not be remembered when nothing is left of it, unless it may be
-        named later.
+        anything waits for it. And when nothing is left of it, only its number needs to be remembered, unless
+        it may be named later.
         """
         if self.is_whole:
             self.post((Entry(event_no, kind, amount, day, day),))
@@ -253,6 +257,10 @@ class AccountItems:
         del theirs[:closed]
         if left:
             self.add(Item(event_no, kind, left, day, day, is_touched=left < amount))
+        elif kind.is_charge:
+            self.last_closed_charge_no = event_no
+        else:
+            self.last_closed_credit_no = event_no
 
     def apply_credit(
         self, credit_event_no: int, instruction: Instruction, effective_date: date

@@ -404,7 +404,9 @@ def _close(key: AccountKey, account: _AccountAtWork, out_of_turn: bool, result: 
         after = account.last_event_no
     else:
         # Behind the last that was paid, all waits as before.
+        last_closed = items.last_closed_charge_no if amount > 0 else items.last_closed_credit_no
         after = max([item.event_no for item in items.all() if _was_in_turn(item, amount)], default=0)
+        after = max(after, last_closed)
     result.waiting[key] = WaitingChange(held, after)
     mark = max(after, before.after)
     result.changes += [

@@ -234,3 +234,43 @@ async def test_a_large_call_finds_what_it_pays_however_much_that_is_and_whatever
     assert await applications.amounts(small_charges) == [(each, 1) for each in small[150:]]
     assert await applications.amounts(paid_in_parts) == [(last, 50)]
     assert await ledger.findings() == []
+
+
+@pytest.mark.parametrize("others", [0, MANY_ACCOUNTS])
+async def test_what_was_paid_in_full_within_its_own_call_is_not_paid_again_by_the_next(
+    applications: Applications, others: int
+) -> None:
+    ledger = applications.ledger
+    acct = await ledger.account()
+    (first,) = await ledger.posted(external_charge(acct, 100))
+    beside = [external_charge(await ledger.account(), 10) for _ in range(others)]
+    # What is left of the check is all that the second charge costs: so the third is the first that waits.
+    check_no, second, third, *_ = await ledger.posted(
+        check(acct, 150), external_charge(acct, 50), external_charge(acct, 40), *beside
+    )
+    assert await applications.amounts(acct) == [(third, 40)]
+    (last,) = await ledger.posted(check(acct, 40))
+    assert await applications.amounts(acct) == []
+    assert await applications.paid(acct_no=acct) == {
+        (check_no, first): 100,
+        (check_no, second): 50,
+        (last, third): 40,
+    }
+    assert await ledger.findings() == []
+
+
+@pytest.mark.parametrize("others", [0, MANY_ACCOUNTS])
+async def test_what_was_spent_in_full_within_its_own_call_is_not_spent_again_by_the_next(
+    applications: Applications, others: int
+) -> None:
+    ledger = applications.ledger
+    acct = await ledger.account()
+    await ledger.posted(check(acct, 100))
+    beside = [external_charge(await ledger.account(), 10) for _ in range(others)]
+    _, _, third, *_ = await ledger.posted(
+        external_charge(acct, 150), check(acct, 50), check(acct, 40), *beside
+    )
+    assert await applications.amounts(acct) == [(third, 40)]
+    await ledger.posted(external_charge(acct, 40))
+    assert await applications.amounts(acct) == []
+    assert await ledger.findings() == []
