@@ -50,8 +50,13 @@ class LaneConnection:
 
     async def _open(self) -> RawConnection:
         if self._held is None or self._held.is_closed():
-            self._held = await open_connection(self._settings, name="ledger poster")
-            await self._held.execute(POSTING_SETTINGS)
+            opened = await open_connection(self._settings, name="ledger poster")
+            try:
+                await opened.execute(POSTING_SETTINGS)
+            except BaseException:
+                opened.terminate()
+                raise
+            self._held = opened
             self._keep_plans(_FIRST_PLANS_SECONDS)
         return self._held
 

@@ -22,6 +22,8 @@ _WORTH_ANOTHER_LANE: Final = 100
 _PATIENCE_SECONDS: Final = 0.1
 # Turns of the event loop. A call that has come in takes two to be accepted, and a few more to be queued.
 _TURNS_AT_THE_DOOR: Final = 8
+# Where there is always somebody, since calls come in at a rate of their own. A group takes about as long.
+_LONGEST_AT_THE_DOOR_SECONDS: Final = 0.02
 _OVERLOADED_RETRY: Final = timedelta(milliseconds=500)
 
 
@@ -114,8 +116,9 @@ class PostingQueue:
         """Wait for those who are at the door, since their callers were answered together or came together:
         until nobody came in for a few turns, which are short when there is nothing else to do.
         """
-        before = 0
-        while before < self.drafts < _WORTH_ANOTHER_LANE:
+        loop = asyncio.get_running_loop()
+        before, until = 0, loop.time() + _LONGEST_AT_THE_DOOR_SECONDS
+        while before < self.drafts < _WORTH_ANOTHER_LANE and loop.time() < until:
             before = self.drafts
             for _ in range(_TURNS_AT_THE_DOOR):
                 await asyncio.sleep(0)

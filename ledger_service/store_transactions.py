@@ -32,15 +32,13 @@ EventKey = tuple[int, int]
 Row: TypeAlias = "asyncpg.Record"
 
 # For connections that look things up, one after the other. Each row is found by an index, and the planner is
-# told so, since a plan that is kept would read the whole of a table that was empty when it was made. And the
-# plan is made when a connection first runs a statement, not anew for each of the first five times. What was
+# told so, since a plan that is kept would read the whole of a table that was empty when it was made. What was
 # found is not memoized: a page asks for each source row once, and to remember it costs more than to find it.
 LOOKUP_SETTINGS: Final = """
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
-    SET enable_memoize = off;
-    SET plan_cache_mode = force_generic_plan
+    SET enable_memoize = off
 """
 
 

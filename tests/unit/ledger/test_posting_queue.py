@@ -1,6 +1,7 @@
 """Whom a lane takes along: those who are at the door, but a caller who is alone waits for nobody."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -77,6 +78,22 @@ async def test_drafts_that_are_worth_a_lane_wait_for_nobody() -> None:
     coming = asyncio.create_task(_put_one_by_one(queue, 5, turns_between=3))
     assert len(await queue.take(_GROUP_SIZE)) == 1
     await coming
+
+
+async def test_nobody_waits_for_long_where_there_is_always_somebody_at_the_door() -> None:
+    queue = PostingQueue(size=10_000)
+    await _company(queue)
+    coming = asyncio.create_task(_put_slowly(queue, 60))
+    assert len(await queue.take(_GROUP_SIZE)) < 50
+    await coming
+
+
+async def _put_slowly(queue: PostingQueue, requests: int) -> None:
+    """Turns of a busy loop: each takes a millisecond."""
+    for _ in range(requests):
+        time.sleep(0.001)  # noqa: ASYNC251  # work that holds the loop
+        queue.put(_waiting())
+        await asyncio.sleep(0)
 
 
 async def test_who_gave_up_while_others_were_let_in_is_not_taken() -> None:
