@@ -475,3 +475,45 @@ def test_whatever_is_posted_what_is_applied_holds_together_and_does_not_depend_o
     for size in groups:
         ledger.post(*[wishes.order() for _ in range(size)])
         require_applied(ledger)
+
+
+SINGLES = st.lists(st.tuples(st.sampled_from([2, 14]), st.sampled_from([10, 20, 30, 50])), max_size=8)
+"""Checks and external charges, of amounts that often pay each other exactly."""
+
+
+def with_waiting(waiting: int) -> AccountItems:
+    """An account on which so much waits: a charge or, below zero, a credit."""
+    items = AccountItems(is_whole=False)
+    if waiting:
+        items.add(Item(1, TRANSACTION_TYPES[14 if waiting > 0 else 2], abs(waiting), TODAY, TODAY))
+    return items
+
+
+def last_closed(items: AccountItems, charges: bool) -> int:
+    """The last charge, or credit, that was paid in full, or paid with all there was of it."""
+    known = [
+        item.event_no
+        for item in items.all()
+        if item.is_touched and not item.open_amount and item.kind.is_charge == charges
+    ]
+    forgotten = items.last_closed_charge_no if charges else items.last_closed_credit_no
+    return max([*known, forgotten])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([0, 10, 30, 60, -10, -30, -60]), SINGLES)
+def test_a_document_of_one_transaction_is_applied_as_any_other(
+    waiting: int, singles: list[tuple[int, int]]
+) -> None:
+    quick, thorough = with_waiting(waiting), with_waiting(waiting)
+    for event_no, (code, amount) in enumerate(singles, 2):
+        kind = TRANSACTION_TYPES[code]
+        quick.post_single(event_no, kind, amount, TODAY)
+        thorough.post((Entry(event_no, kind, amount, TODAY, TODAY),))
+    assert quick.made == thorough.made
+    assert {item.event_no: item.open_amount for item in quick.open_items()} == {
+        item.event_no: item.open_amount for item in thorough.open_items()
+    }
+    # Whatever waits behind the last that was closed waits as before: so that one is known, too.
+    assert last_closed(quick, charges=True) == last_closed(thorough, charges=True)
+    assert last_closed(quick, charges=False) == last_closed(thorough, charges=False)
