@@ -33,6 +33,7 @@ class AccountReader:
         self._engine = store_reads.single_statements_of(engine)
         self._snapshots = store_reads.snapshot_of(engine)
         self._lookups = lookups
+        self._snapshot_lookups = store_reads.snapshot_of(lookups)
         self._day_sums = day_sums
 
     async def account(self, client_no: int, acct_no: int) -> Account:
@@ -95,7 +96,7 @@ class AccountReader:
     ) -> tuple[Account, Statement]:
         """The account and its statement for a period, from the first day to the last."""
         require_period(period_start, period_end)
-        async with self._snapshots.connect() as snapshot:
+        async with self._snapshot_lookups.connect() as snapshot:
             account = _existing(
                 await store_reads.find_account(snapshot, client_no, acct_no), client_no, acct_no
             )

@@ -88,7 +88,9 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
                 ledger=LedgerServicer(calls, TransactionReader(lookups), invoices),
                 applications=ApplicationServicer(calls, ApplicationReader(engine)),
                 invoices=InvoiceServicer(calls, invoices),
-                statements=StatementServicer(calls, StatementCloser(clock, changes), StatementReader(engine)),
+                statements=StatementServicer(
+                    calls, StatementCloser(clock, changes), StatementReader(lookups)
+                ),
                 verification=VerificationServicer(LedgerVerifier(engine)),
                 journal=JournalServicer(watcher, JournalExporter(engine)),
                 gl_accounts=GlAccountServicer(ChartOfAccounts(engine, clock, changes)),

@@ -28,8 +28,9 @@ class StatementPage:
 class StatementReader:
     """Reads closed statements."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._snapshots = snapshot_of(engine)
+    def __init__(self, lookups: AsyncEngine) -> None:
+        """lookups: connections with LOOKUP_SETTINGS."""
+        self._snapshots = snapshot_of(lookups)
 
     async def statement(
         self, client_no: int, statement_no: int, *, after: tuple[date, int], limit: int

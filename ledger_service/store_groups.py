@@ -25,6 +25,7 @@ from ledger_service.store_round_trips import (
 )
 from service_kit.database import RawConnection
 
+# OFFSET: as for reference codes in `store_books`; this table grows with every call.
 _KNOWN_KEYS: Final = """
     SELECT wanted.client_no, wanted.scope, wanted.request_id, known.fingerprint, known.answer
       FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS wanted (client_no, scope, request_id)

@@ -96,7 +96,8 @@ def _source_row(table: str) -> str:
 
 # The void of a transaction is found by the index that lets it have only one. A void shows the source of
 # what it voids; what that refers to (the payment of a refund) is in the row of the voided transaction. Of the
-# source tables, only the one of the type is looked into.
+# source tables, only the one of the type is looked into: by its key on connections with LOOKUP_SETTINGS, or
+# those of the poster. On others, a plan that was made for an empty table reads the whole of it for each row.
 _TRANSACTIONS: Final = f"""
     SELECT t.client_no,
            t.event_no,
