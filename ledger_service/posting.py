@@ -62,11 +62,12 @@ class _Races:
 
     _to_avoid: int = 0
 
-    def may_race(self) -> bool:
-        """Whether to race this time: not for a while after a race was lost, since there are others."""
-        may_race = self._to_avoid == 0
-        self._to_avoid = max(0, self._to_avoid - 1)
-        return may_race
+    def admit_next(self) -> bool:
+        """Whether the next group races: the first few after a lost race don't, since there are others."""
+        if self._to_avoid == 0:
+            return True
+        self._to_avoid -= 1
+        return False
 
     @contextlib.contextmanager
     def racing(self) -> Iterator[None]:
@@ -176,7 +177,7 @@ class Poster:
         """
         posting = await self._begun(connection, requests)
         results = None
-        if may_race and posting.is_plain and not posting.is_small and self._ahead.may_race():
+        if may_race and posting.is_plain and not posting.is_small and self._ahead.admit_next():
             with self._ahead.racing():
                 async with self._turns.turn(posting.accounts, posting.names, is_ahead=True) as turn:
                     results = await posting.post_ahead(turn)
@@ -185,7 +186,12 @@ class Poster:
                 posting = await self._begun(connection, requests)
         if results is None:
             async with self._turns.turn(posting.accounts, posting.names, is_ahead=False):
-                if may_race and posting.is_small and self._queue.is_single and self._without_locks.may_race():
+                if (
+                    may_race
+                    and posting.is_small
+                    and self._queue.is_single
+                    and self._without_locks.admit_next()
+                ):
                     with self._without_locks.racing():
                         results = await posting.post_without_locks()
                 else:

@@ -6,7 +6,7 @@ the rule (see `replayed`).
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -47,6 +47,15 @@ class Entry:
     source_no: int = 0
     currency: str = "USD"
     comment: str | None = None
+
+
+def balance_at(entries: Iterable[Entry], as_of: date, *plan_instance_nos: int | None) -> int:
+    """What the entries up to a day come to, of these plan instances; None: those of the account itself."""
+    return sum(
+        TRANSACTION_TYPES[entry.code].effect * entry.amount
+        for entry in entries
+        if entry.day <= as_of and entry.plan_instance_no in plan_instance_nos
+    )
 
 
 class Books:

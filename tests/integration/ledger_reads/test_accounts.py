@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 
 from service_kit.dates import date_to_proto
 from tallybook.ledger.v1 import account_pb2 as pb
-from tests.integration.ledger_reads.books import CLIENT, RECORDED_AT, Books, Entry
+from tests.integration.ledger_reads.books import CLIENT, RECORDED_AT, Books, Entry, balance_at
 
 if TYPE_CHECKING:
     from tallybook.ledger.v1.account_pb2_grpc import AccountServiceAsyncStub
@@ -168,19 +168,12 @@ async def test_a_balance_is_at_every_date_the_sum_of_what_takes_effect_by_then(
     for entry in entries:
         await books.post(entry)
 
-    def expected(as_of: date, *plan_instance_nos: int | None) -> int:
-        return sum(
-            entry.amount if entry.code == 14 else -entry.amount
-            for entry in entries
-            if entry.day <= as_of and entry.plan_instance_no in plan_instance_nos
-        )
-
     for as_of in (date.min, *(MAY + timedelta(days=day) for day in range(-1, 32)), date.max):
         request = pb.GetBalanceRequest(client_no=CLIENT, acct_no=acct_no, effective_date=date_to_proto(as_of))
         answer = await accounts.GetBalance(request)
-        assert answer.balance.minor_units == expected(as_of, None, fibre)
-        assert answer.plan_instance_balances[0].balance.minor_units == expected(as_of, fibre)
-        assert answer.account_only_balance.minor_units == expected(as_of, None)
+        assert answer.balance.minor_units == balance_at(entries, as_of, None, fibre)
+        assert answer.plan_instance_balances[0].balance.minor_units == balance_at(entries, as_of, fibre)
+        assert answer.account_only_balance.minor_units == balance_at(entries, as_of, None)
 
 
 async def test_a_day_that_is_not_in_the_calendar_is_refused(

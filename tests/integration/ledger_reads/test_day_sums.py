@@ -15,7 +15,7 @@ from ledger_service.verification import LedgerVerifier
 from service_kit.database import driver_connection
 from service_kit.dates import date_to_proto
 from tallybook.ledger.v1 import account_pb2 as pb
-from tests.integration.ledger_reads.books import CLIENT, Books, Entry
+from tests.integration.ledger_reads.books import CLIENT, Books, Entry, balance_at
 
 if TYPE_CHECKING:
     from tallybook.ledger.v1.account_pb2_grpc import AccountServiceAsyncStub
@@ -77,19 +77,12 @@ async def test_a_balance_at_a_date_is_the_same_whatever_is_summed_up_by_day(
     await sum_up_all(engine, acct_no, at_once=2)
     entries += await post_history(books, acct_no, fibre, range(summed, len(DAYS)))
 
-    def expected(as_of: date, *plan_instance_nos: int | None) -> int:
-        return sum(
-            entry.amount if entry.code == 14 else -entry.amount
-            for entry in entries
-            if entry.day <= as_of and entry.plan_instance_no in plan_instance_nos
-        )
-
     for as_of in (date.min, *(MAY + timedelta(days=day) for day in range(-1, 32)), date.max):
         async with driver_connection(engine) as connection:
             balances, _ = await balances_at_date(connection, CLIENT, acct_no, as_of)
         assert balances is not None
-        assert balances.balance == expected(as_of, None, fibre)
-        assert balances.account_only == expected(as_of, None)
+        assert balances.balance == balance_at(entries, as_of, None, fibre)
+        assert balances.account_only == balance_at(entries, as_of, None)
     assert await faults(engine) == []
 
 
