@@ -15,10 +15,10 @@ from ledger_service.requests import FirstAnswer, Outcome
 from ledger_service.rules import refusals
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts
 from ledger_service.rules.documents import Document, document_kind
-from ledger_service.rules.drafts import Draft, check_draft
+from ledger_service.rules.drafts import check_draft
 from ledger_service.rules.plain_drafts import PlainDrafts
-from ledger_service.rules.plain_singles import plain_singles
 from ledger_service.servicers.draft_contract import draft_from_proto
+from ledger_service.servicers.plain_draft_contract import read_plain_drafts
 from service_kit.answer_sizes import LARGEST_ANSWER_BYTES
 from service_kit.error_status import shorten_status, to_status
 from service_kit.errors import DomainError, FieldViolation
@@ -130,14 +130,11 @@ async def read_batch(
 ) -> DraftBatch:
     """The documents of a call. Drafts with one label are one document; what is wrong with one is wrong with
     all.
-
-    Between parts of a large call others have their turn: small calls, and groups that are being written.
     """
-    messages = list(request.drafts)
-    plain = await _plain_drafts(request.client_no, messages, roles, today)
-    batch = DraftBatch(len(messages), plain=plain)
-    if plain is not None:
+    batch = DraftBatch(len(request.drafts), plain=await read_plain_drafts(request, roles, today))
+    if batch.plain is not None:
         return batch
+    messages = list(request.drafts)
     for number, places in enumerate(_places_of_documents(messages), 1):
         if number % _TURN == 0:
             await asyncio.sleep(0)
@@ -151,25 +148,8 @@ async def read_batch(
     return batch
 
 
-# So many drafts are read in one go: a few milliseconds.
+# So many documents are read before others have their turn: a few milliseconds.
 _TURN: Final = 500
-
-
-async def _plain_drafts(
-    client_no: int, messages: Sequence[ledger_pb2.TransactionDraft], roles: Container[str], today: date
-) -> PlainDrafts | None:
-    """The drafts of the call, if every one is a plain document without a key of its own."""
-    if any(message.document or message.request_id for message in messages):
-        return None
-    drafts: list[Draft] = []
-    try:
-        for first in range(0, len(messages), _TURN):
-            if first:
-                await asyncio.sleep(0)
-            drafts += [draft_from_proto(message, today) for message in messages[first : first + _TURN]]
-    except DomainError:  # one of them is refused, with the rest of its document
-        return None
-    return plain_singles(client_no, drafts, roles)
 
 
 def _places_of_documents(messages: Sequence[ledger_pb2.TransactionDraft]) -> list[list[int]]:

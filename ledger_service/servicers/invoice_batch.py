@@ -2,15 +2,10 @@
 invoices.
 """
 
-import asyncio
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain, islice
-from operator import attrgetter
-from typing import Any, Final
-
-from google.protobuf.message import Message
+from itertools import chain, count, islice
 
 from ledger_service.requests import FirstAnswer, Outcome
 from ledger_service.rules import sources
@@ -20,14 +15,12 @@ from ledger_service.rules.drafts import Draft, check_invoice_lines
 from ledger_service.rules.plain_drafts import InvoiceColumns, PlainDrafts
 from ledger_service.rules.plain_invoices import TYPES_OF_LINES, LineColumns, plain_invoices
 from ledger_service.rules.transaction_types import DocumentKind
+from ledger_service.servicers.columns import column, days, in_parts, joined
 from ledger_service.servicers.draft_batch import status_of
 from ledger_service.servicers.draft_contract import business_date_from_proto
 from service_kit.dates import date_from_proto
 from service_kit.errors import DomainError
 from tallybook.ledger.v1 import invoice_pb2
-
-# So many invoices are read in one go: a few milliseconds.
-_TURN: Final = 500
 
 
 @dataclass(slots=True)
@@ -87,48 +80,39 @@ def _fill_result(
 async def read_invoices(
     request: invoice_pb2.CreateInvoicesRequest, roles: Container[str], today: date
 ) -> InvoiceBatch:
-    """The invoices of a call.
-
-    Between parts of a large call others have their turn: small calls, and groups that are being written.
-    """
-    messages = list(request.invoices)
-    batch = InvoiceBatch(
-        len(messages), plain=await _plain_invoices(request.client_no, messages, roles, today)
-    )
+    """The invoices of a call."""
+    batch = InvoiceBatch(len(request.invoices), plain=await _plain_invoices(request, roles, today))
     if batch.plain is not None:
         return batch
-    for place, message in enumerate(messages):
-        if place and place % _TURN == 0:
-            await asyncio.sleep(0)
-        try:
-            drafts = _drafts(message, today)
-            check_invoice_lines(drafts, roles)
-        except DomainError as refusal:
-            batch.refused[place] = refusal
-        else:
-            batch.documents.append(Document(request.client_no, DocumentKind.INVOICE, drafts, roles))
-            batch.places.append(place)
+    places = count()
+    async for part in in_parts(request.invoices):
+        for place, message in zip(places, part, strict=False):
+            try:
+                drafts = _drafts(message, today)
+                check_invoice_lines(drafts, roles)
+            except DomainError as refusal:
+                batch.refused[place] = refusal
+            else:
+                batch.documents.append(Document(request.client_no, DocumentKind.INVOICE, drafts, roles))
+                batch.places.append(place)
     return batch
 
 
 async def _plain_invoices(
-    client_no: int, messages: Sequence[invoice_pb2.InvoiceDraft], roles: Container[str], today: date
+    request: invoice_pb2.CreateInvoicesRequest, roles: Container[str], today: date
 ) -> PlainDrafts | None:
     """The invoices of the call, if surely nothing is wrong with any."""
     invoices, lines = [], []
     try:
-        for first in range(0, len(messages), _TURN):
-            if first:
-                await asyncio.sleep(0)
-            part = messages[first : first + _TURN]
+        async for part in in_parts(request.invoices):
             invoices.append(_invoice_columns(part))
             lines.append(_line_columns(part))
     except ValueError:  # one of the days is none
         return None
     return plain_invoices(
-        client_no,
-        InvoiceColumns._make(_joined(invoices)),
-        LineColumns._make(_joined(lines)),
+        request.client_no,
+        InvoiceColumns._make(joined(invoices)),
+        LineColumns._make(joined(lines)),
         roles,
         today,
     )
@@ -136,39 +120,24 @@ async def _plain_invoices(
 
 def _invoice_columns(messages: Sequence[invoice_pb2.InvoiceDraft]) -> InvoiceColumns:
     return InvoiceColumns(
-        _column("acct_no", messages),
-        _column("plan_instance_no", messages),
-        _days("billing_period_start", messages),
-        _days("billing_period_end", messages),
-        _days("invoice_date", messages),
-        list(map(len, _column("lines", messages))),
+        column("acct_no", messages),
+        column("plan_instance_no", messages),
+        days("billing_period_start", messages),
+        days("billing_period_end", messages),
+        days("invoice_date", messages),
+        list(map(len, column("lines", messages))),
     )
 
 
 def _line_columns(messages: Sequence[invoice_pb2.InvoiceDraft]) -> LineColumns:
-    lines = list(chain.from_iterable(_column("lines", messages)))
-    amounts = _column("amount", lines)
+    lines = list(chain.from_iterable(column("lines", messages)))
+    amounts = column("amount", lines)
     return LineColumns(
-        _column("line_type", lines),
-        _column("description", lines),
-        _column("minor_units", amounts),
-        _column("currency_code", amounts),
+        column("line_type", lines),
+        column("description", lines),
+        column("minor_units", amounts),
+        column("currency_code", amounts),
     )
-
-
-def _column(name: str, messages: Iterable[Message]) -> list[Any]:
-    return list(map(attrgetter(name), messages))
-
-
-def _days(name: str, messages: Iterable[Message]) -> list[date]:
-    """ValueError where one is no day of the calendar."""
-    days = _column(name, messages)
-    return list(map(date, _column("year", days), _column("month", days), _column("day", days)))
-
-
-def _joined(parts: Sequence[Sequence[Sequence[Any]]]) -> list[list[Any]]:
-    """The columns of all parts, one after the other."""
-    return [list(chain.from_iterable(columns)) for columns in zip(*parts, strict=True)]
 
 
 def _drafts(message: invoice_pb2.InvoiceDraft, today: date) -> list[Draft]:

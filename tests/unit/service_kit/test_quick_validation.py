@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service_kit.quick_validation import is_surely_valid
 from tallybook.batch.v1 import batch_pb2, billing_setup_pb2
-from tallybook.ledger.v1 import account_pb2, invoice_pb2, ledger_pb2
+from tallybook.ledger.v1 import account_pb2, invoice_pb2, ledger_pb2, transaction_type_pb2
 from tallybook.payments.v1 import payment_gateway_pb2
 
 NUMBERS = st.sampled_from([0, 1, -1, 2, 3, 24, -24, 7, 1_000, 10**15, 10**15 + 1, -(2**31), 2**31 - 1])
@@ -113,6 +113,18 @@ def test_it_is_sure_of_usual_drafts_and_of_no_wrong_one(fields: dict[str, Any], 
     request = ledger_pb2.PostTransactionsRequest(client_no=1, request_id="k", drafts=[draft(**fields)])
     assert is_surely_valid(request) is sure
     assert (protovalidate.collect_violations(request) == []) is sure
+
+
+@pytest.mark.parametrize("place", [0, 700, 1_399])
+def test_it_looks_at_every_draft_of_a_large_call(place: int) -> None:
+    request = ledger_pb2.PostTransactionsRequest(client_no=1, request_id="key")
+    for _ in range(1_400):
+        request.drafts.add(acct_no=1, transaction_type=transaction_type_pb2.TRANSACTION_TYPE_CASH_CREDIT)
+    assert is_surely_valid(request)
+
+    request.drafts[place].acct_no = -1
+
+    assert not is_surely_valid(request)
 
 
 def test_it_leaves_rules_that_it_does_not_know_to_protovalidate() -> None:

@@ -1,0 +1,144 @@
+"""The drafts of a call out of the form of the contract, field by field, where that is all there is to them.
+
+`draft_contract` reads drafts one by one, and says what is wrong with them; the answer here is only ever
+"plain" or "don't know" (`rules.plain_drafts`).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Container, Mapping, Sequence
+from datetime import date
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeVar
+
+from google.protobuf.message import Message
+
+from ledger_service.rules.applications import Method
+from ledger_service.rules.plain_drafts import Columns, PlainDrafts, SourceColumns
+from ledger_service.rules.plain_singles import plain_singles
+from ledger_service.rules.transaction_types import TRANSACTION_TYPES
+from ledger_service.servicers.columns import column, days_or, in_parts, joined
+from tallybook.ledger.v1 import ledger_pb2
+
+Value = TypeVar("Value")
+
+
+class _NotPlainError(Exception):
+    """At least one draft is to be read by itself."""
+
+
+async def read_plain_drafts(
+    request: ledger_pb2.PostTransactionsRequest, roles: Container[str], today: date
+) -> PlainDrafts | None:
+    """The drafts of the call, if every one is surely right in itself and a document without a key."""
+    columns: list[Columns] = []
+    sources: dict[int, list[SourceColumns]] = defaultdict(list)
+    first = 0
+    try:
+        async for part in in_parts(request.drafts):
+            of_part = _columns(part, today)
+            columns.append(of_part)
+            for code, places in _places_by_type(of_part).items():
+                sources[code].append(_source_columns(code, part, of_part, places, first))
+            first += len(part)
+    except (_NotPlainError, ValueError):  # the latter: a day that is none
+        return None
+    return plain_singles(
+        request.client_no,
+        Columns._make(joined(columns)),
+        {code: _joined_sources(parts) for code, parts in sources.items()},
+        roles,
+        today,
+    )
+
+
+def _columns(messages: Sequence[ledger_pb2.TransactionDraft], today: date) -> Columns:
+    if any(column("document", messages)) or any(column("request_id", messages)):
+        raise _NotPlainError
+    told = [message for message in messages if message.HasField("application")]
+    if any(message.application.method > Method.CHARGE_DATE for message in told):
+        raise _NotPlainError
+    amounts = column("amount", messages)
+    return Columns(
+        list(map(TRANSACTION_TYPES.__getitem__, column("transaction_type", messages))),
+        column("acct_no", messages),
+        column("plan_instance_no", messages),
+        column("minor_units", amounts),
+        column("currency_code", amounts),
+        days_or("effective_date", messages, [today] * len(messages)),
+        column("reason_code", messages),
+        column("comment", messages),
+    )
+
+
+def _places_by_type(columns: Columns) -> Mapping[int, Sequence[int]]:
+    codes = [kind.code for kind in columns.types]
+    if len(set(codes)) == 1:
+        return {codes[0]: range(len(codes))}
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, code in enumerate(codes):
+        places[code].append(place)
+    return places
+
+
+def _source_columns(
+    code: int,
+    messages: Sequence[Message],
+    columns: Columns,
+    places: Sequence[int],
+    first: int,
+) -> SourceColumns:
+    """The details of the drafts of one type; `first` is the place of the part in the call."""
+    details = _DETAILS.get(code)
+    if details is None:
+        raise _NotPlainError
+    of_type = _picked(messages, places)
+    if not all(message.HasField(details.field) for message in of_type):
+        raise _NotPlainError
+    return SourceColumns(
+        range(first, first + len(messages)) if of_type is messages else [first + place for place in places],
+        _picked(columns.acct_nos, places),
+        details.read(column(details.field, of_type), _picked(columns.effective_dates, places)),
+    )
+
+
+def _picked(values: Sequence[Value], places: Sequence[int]) -> Sequence[Value]:
+    return values if len(places) == len(values) else [values[place] for place in places]
+
+
+def _joined_sources(parts: Sequence[SourceColumns]) -> SourceColumns:
+    places, acct_nos = joined(part[:2] for part in parts)
+    return SourceColumns(places, acct_nos, joined(part.values for part in parts))
+
+
+class _Details(NamedTuple):
+    """The details of a type: the field that they are in, and how they are read, with the effective dates."""
+
+    field: str
+    read: Callable[[Sequence[Message], Sequence[date]], Sequence[Sequence[Any]]]
+
+
+def _read_external_payments(
+    payments: Sequence[Message], effective_dates: Sequence[date]
+) -> Sequence[Sequence[Any]]:
+    received = days_or("received_date", payments, effective_dates)
+    return column("reference_code", payments), received, [None] * len(payments)
+
+
+def _read_fields(
+    names: Sequence[str], messages: Sequence[Message], _effective_dates: Sequence[date]
+) -> Sequence[Sequence[Any]]:
+    return [column(name, messages) for name in names]
+
+
+_DETAILS: Final[Mapping[int, _Details]] = MappingProxyType(
+    {
+        2: _Details("external_payment", _read_external_payments),
+        3: _Details(
+            "electronic_payment", partial(_read_fields, ("gateway_reference", "payment_method_kind"))
+        ),
+        14: _Details("external_charge", partial(_read_fields, ("description",))),
+        15: _Details("dunning_charge", partial(_read_fields, ("dunning_step", "description"))),
+    }
+)
+"""By type, for those that can be plain: a column for each field of the source, in its order."""
