@@ -326,8 +326,12 @@ def apply_group(
 
 
 def _apply_drafts(accepted: AcceptedDrafts, at_work: _AtWork) -> None:
-    keys = {acct_no: (accepted.client_no, acct_no) for acct_no, _ in accepted.drafts.sides}
-    accounts = {acct_no: at_work[key] for acct_no, key in keys.items() if key in at_work}
+    client_no = accepted.client_no
+    accounts = {
+        acct_no: account
+        for acct_no, _ in accepted.drafts.sides
+        if (account := at_work.get((client_no, acct_no))) is not None
+    }
     if not accounts:
         return
     columns, invoices = accepted.drafts.columns, accepted.drafts.invoices
