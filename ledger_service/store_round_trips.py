@@ -7,9 +7,9 @@ instead, and those go by themselves: to be appended with COPY, which takes them 
 
 The statements of the stores take rows as arrays, a column each, and unnest them. A group that has one row of
 everything, a single call that posts alone, needs no arrays: then they are asked for, and written, as values.
-That takes a third less on either side. Where there are more, the columns of numbers go as one array of
-arrays: asyncpg asks each element of an array whether it is an array itself, but of the arrays within one only
-those of the first, and that is half of what it does with a number.
+That takes a third less on either side. Where there are more, the columns of numbers go as one array of arrays
+(`with_stacked_numbers`): asyncpg asks each element of an array whether it is an array itself, but of the
+arrays within one only those of the first, and that is half of what it does with a number.
 """
 
 import re
@@ -245,16 +245,20 @@ def _values(unnested: re.Match[str]) -> str:
 
 
 def with_stacked_numbers(statement: str, values: Iterable[Any]) -> tuple[str, list[Any]]:
-    """The statement and its parameters, with the numbers of what it unnests as arrays of arrays."""
+    """The statement and its parameters, with what it unnests as bigint[] as arrays of arrays. Outside of its
+    unnest such a parameter may be used as a set only (`= ANY`).
+    """
     stacked, places = _with_stacks(statement)
     given = list(values)
+    assert len(given) == sum(map(len, places)), f"other parameters than the statement has: {statement}"
     return stacked, [
         [list(given[place]) for place in each] if len(each) > 1 else given[each[0]] for each in places
     ]
 
 
-@lru_cache(maxsize=_COMBINATIONS)
-def _with_stacks(statement: str) -> tuple[str, list[tuple[int, ...]]]:
+# What is asked together, what is written together, and what goes by itself.
+@lru_cache(maxsize=3 * _COMBINATIONS)
+def _with_stacks(statement: str) -> tuple[str, tuple[tuple[int, ...], ...]]:
     """The statement with one array of arrays for the numbers of each unnest; and, for each parameter of it,
     the place of the one that was given, or of those.
     """
@@ -263,7 +267,9 @@ def _with_stacks(statement: str) -> tuple[str, list[tuple[int, ...]]]:
         for arrays, _ in _UNNESTED.findall(statement)
         if len(numbers := tuple(int(place) for place, kind in _ARRAY.findall(arrays) if kind == "bigint")) > 1
     }
-    alone = {int(place) for place in _PARAMETER.findall(statement)}.difference(*stacks)
+    in_stacks = [place for stack in stacks for place in stack]
+    assert len(set(in_stacks)) == len(in_stacks), f"it unnests a column with others each time: {statement}"
+    alone = {int(place) for place in _PARAMETER.findall(statement)}.difference(in_stacks)
     given = [*sorted(stacks), *((place,) for place in sorted(alone))]
     names = {}
     for parameter, places in enumerate(given, 1):
@@ -271,7 +277,7 @@ def _with_stacks(statement: str) -> tuple[str, list[tuple[int, ...]]]:
             is_stack = len(places) > 1
             names[place] = f"(${parameter}::bigint[])[{row}:{row}]" if is_stack else f"${parameter}"
     renamed = _PARAMETER.sub(lambda found: names[int(found[1])], statement)
-    return renamed, [tuple(place - 1 for place in places) for places in given]
+    return renamed, tuple(tuple(place - 1 for place in places) for places in given)
 
 
 def _renumbered(statements: Sequence[str]) -> tuple[list[str], int]:

@@ -344,6 +344,11 @@ class _KeepsRules:
         return _plan_of(self.descriptor).is_kept_by_all(column)
 
 
+# protobuf finds the Python objects of the messages that are in use in one table. With those of a call of
+# thousands at once, the table outgrows the processor's caches, and each access to a message takes longer.
+_PART: Final = 250
+
+
 @dataclass(frozen=True, slots=True)
 class _Each:
     """A list of which each value passes."""
@@ -356,11 +361,6 @@ class _Each:
 
     def all_pass(self, column: Sequence[Sequence[Any]]) -> bool:
         return self.passes(list(chain.from_iterable(column)))
-
-
-# protobuf finds the Python objects of the messages that are in use in one table. With those of a call of
-# thousands at once, the table outgrows the processor's caches, and each access to a message takes longer.
-_PART: Final = 250
 
 
 class _AreUnique:

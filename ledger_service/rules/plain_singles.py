@@ -13,13 +13,7 @@ from ledger_service.rules.business_dates import FIRST_BUSINESS_DATE, last_busine
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
 from ledger_service.rules.plain_drafts import Columns, PlainDrafts, SourceColumns, plain_drafts
-from ledger_service.rules.sources import (
-    DunningCharge,
-    ElectronicPayment,
-    ExternalCharge,
-    ExternalPayment,
-    Source,
-)
+from ledger_service.rules.sources import Source
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from service_kit.money import CURRENCY_EXPONENTS
 
@@ -39,18 +33,14 @@ def _gateway_references(client_no: int, payments: SourceColumns) -> Iterable[tup
     return zip(repeat(client_no), payments.values[0])
 
 
-class _PlainType(NamedTuple):
-    source: Callable[..., Source]
-    name: _Name | None = None
-
-
-# The types whose rule (`single_postings`) asks for nothing else than that a name is free.
-_PLAIN_TYPES: Final[Mapping[int, _PlainType]] = MappingProxyType(
+# The types whose rule (`single_postings`) asks for nothing else than that a name is free: the first field of
+# their source.
+_PLAIN_TYPES: Final[Mapping[int, _Name | None]] = MappingProxyType(
     {
-        2: _PlainType(ExternalPayment, _Name("reference_codes", _reference_codes)),
-        3: _PlainType(ElectronicPayment, _Name("gateway_references", _gateway_references)),
-        14: _PlainType(ExternalCharge),
-        15: _PlainType(DunningCharge),
+        2: _Name("reference_codes", _reference_codes),
+        3: _Name("gateway_references", _gateway_references),
+        14: None,
+        15: None,
     }
 )
 
@@ -99,7 +89,7 @@ def _names(client_no: int, sources: Mapping[int, SourceColumns]) -> dict[str, li
     """None when one is given twice."""
     names = {}
     for code, of_type in sources.items():
-        name = _PLAIN_TYPES[code].name
+        name = _PLAIN_TYPES[code]
         if name is not None:
             given = names[name.register] = list(name.of(client_no, of_type))
             if len(set(given)) < len(given):
@@ -112,7 +102,9 @@ def _documents(
 ) -> list[Document]:
     by_place: dict[int, Source] = {}
     for code, of_type in sources.items():
-        made = map(_PLAIN_TYPES[code].source, *of_type.values)
-        by_place.update(zip(of_type.places, made, strict=True))
+        source = TRANSACTION_TYPES[code].source
+        assert source is not None, "plain types have details"
+        for place, details in zip(of_type.places, zip(*of_type.values, strict=True), strict=True):
+            by_place[place] = source._make(details)
     drafts = map(Draft, *columns, map(by_place.__getitem__, range(len(by_place))))
     return [Document(client_no, draft.type.document, (draft,), roles) for draft in drafts]

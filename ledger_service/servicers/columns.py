@@ -2,8 +2,7 @@
 after the other.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import chain
 from operator import attrgetter
@@ -13,7 +12,7 @@ from google.protobuf.message import Message
 
 Part_co = TypeVar("Part_co", bound=Sequence[Any], covariant=True)
 
-# So many messages are read in one go: a millisecond or two.
+# So many messages are read before others have their turn: a millisecond or two.
 _PART: Final = 500
 
 
@@ -25,16 +24,14 @@ class Repeated(Protocol[Part_co]):
     def __getitem__(self, part: slice, /) -> Part_co: ...
 
 
-async def in_parts(messages: Repeated[Part_co]) -> AsyncIterator[Part_co]:
-    """The messages of a call in parts. In between others have their turn: small calls, and groups that are
-    being written.
+def in_parts(messages: Repeated[Part_co]) -> Iterator[tuple[int, Part_co]]:
+    """The messages of a call in parts, each with the place of its first.
 
-    Keep none of them: protobuf is slower the more of its messages are in use.
+    Keep none of them: protobuf is slower the more of its messages are in use. And let others have their turn
+    before the next part: small calls, and groups that are being written.
     """
     for first in range(0, len(messages), _PART):
-        if first:
-            await asyncio.sleep(0)
-        yield messages[first : first + _PART]
+        yield first, messages[first : first + _PART]
 
 
 def column(name: str, messages: Iterable[Message]) -> list[Any]:

@@ -2,10 +2,11 @@
 invoices.
 """
 
+import asyncio
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain, count, islice
+from itertools import chain, islice
 
 from ledger_service.requests import FirstAnswer, Outcome
 from ledger_service.rules import sources
@@ -84,9 +85,10 @@ async def read_invoices(
     batch = InvoiceBatch(len(request.invoices), plain=await _plain_invoices(request, roles, today))
     if batch.plain is not None:
         return batch
-    places = count()
-    async for part in in_parts(request.invoices):
-        for place, message in zip(places, part, strict=False):
+    for first, part in in_parts(request.invoices):
+        if first:
+            await asyncio.sleep(0)
+        for place, message in enumerate(part, first):
             try:
                 drafts = _drafts(message, today)
                 check_invoice_lines(drafts, roles)
@@ -104,7 +106,9 @@ async def _plain_invoices(
     """The invoices of the call, if surely nothing is wrong with any."""
     invoices, lines = [], []
     try:
-        async for part in in_parts(request.invoices):
+        for first, part in in_parts(request.invoices):
+            if first:
+                await asyncio.sleep(0)
             invoices.append(_invoice_columns(part))
             lines.append(_line_columns(part))
     except ValueError:  # one of the days is none

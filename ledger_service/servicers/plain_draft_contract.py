@@ -4,6 +4,7 @@
 "plain" or "don't know" (`rules.plain_drafts`).
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
@@ -30,17 +31,19 @@ class _NotPlainError(Exception):
 async def read_plain_drafts(
     request: ledger_pb2.PostTransactionsRequest, roles: Container[str], today: date
 ) -> PlainDrafts | None:
-    """The drafts of the call, if every one is surely right in itself and a document without a key."""
+    """The drafts of the call, at least one, if every one is surely right in itself and a document without a
+    key.
+    """
     columns: list[Columns] = []
     sources: dict[int, list[SourceColumns]] = defaultdict(list)
-    first = 0
     try:
-        async for part in in_parts(request.drafts):
+        for first, part in in_parts(request.drafts):
+            if first:
+                await asyncio.sleep(0)
             of_part = _columns(part, today)
             columns.append(of_part)
             for code, places in _places_by_type(of_part).items():
                 sources[code].append(_source_columns(code, part, of_part, places, first))
-            first += len(part)
     except (_NotPlainError, ValueError):  # the latter: a day that is none
         return None
     return plain_singles(

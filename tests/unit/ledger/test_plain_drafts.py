@@ -1,7 +1,7 @@
 """What is accepted at once, field by field, comes to the same as one draft after another."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -119,10 +119,10 @@ def messages(draw: st.DrawFn) -> TransactionDraft:
     return TransactionDraft(**fields | odd)
 
 
-def plain_of(given_messages: Sequence[TransactionDraft]) -> PlainDrafts | None:
+def plain_of(given_messages: Sequence[TransactionDraft], roles: Container[str] = ROLES) -> PlainDrafts | None:
     """What is found plain as it is read from a call."""
     request = PostTransactionsRequest(client_no=CLIENT, drafts=given_messages)
-    return asyncio.run(read_plain_drafts(request, ROLES, TODAY))
+    return asyncio.run(read_plain_drafts(request, roles, TODAY))
 
 
 def some_books() -> Books:
@@ -145,15 +145,17 @@ def call(orders: Sequence[Document], plain: PlainDrafts | None = None) -> Postin
     )
 
 
-def documents_of(given_messages: Sequence[TransactionDraft]) -> list[Document] | None:
+def documents_of(
+    given_messages: Sequence[TransactionDraft], roles: Container[str] = ROLES
+) -> list[Document] | None:
     """None where a draft is refused before any book is opened, or has something to do with another."""
     if any(message.request_id or message.document for message in given_messages):
         return None
     try:
         given_drafts = [draft_from_proto(message, TODAY) for message in given_messages]
         for draft in given_drafts:
-            check_draft(draft, ROLES)
-        return [Document(CLIENT, document_kind([draft]), (draft,), ROLES) for draft in given_drafts]
+            check_draft(draft, roles)
+        return [Document(CLIENT, document_kind([draft]), (draft,), roles) for draft in given_drafts]
     except DomainError:
         return None
 
@@ -216,6 +218,25 @@ def test_drafts_with_nothing_wrong_in_themselves_are_plain(fields: dict[str, Any
     assert plain.documents() == documents_of(given_messages)
 
 
+def test_drafts_of_each_plain_type_are_read_as_they_are_one_by_one() -> None:
+    given_messages = [
+        TransactionDraft(
+            acct_no=number,
+            transaction_type=code,  # type: ignore[arg-type]  # the codes of the contract
+            amount=Money(minor_units=500, currency_code="USD"),
+            effective_date=date_to_proto(YESTERDAY),
+            **details_of(code, f"no. {number}"),  # type: ignore[arg-type]  # each under its own field
+        )
+        for number, code in enumerate([2, 3, 14, 15, 2, 3, 14, 15], 1)
+    ]
+
+    roles = frozenset(kind.required_role or "" for kind in TRANSACTION_TYPES.values())
+    plain = plain_of(given_messages, roles)
+
+    assert plain is not None
+    assert plain.documents() == documents_of(given_messages, roles)
+
+
 @pytest.mark.parametrize("fields", NOT_PLAIN, ids=str)
 def test_one_draft_that_may_be_wrong_makes_all_be_decided_one_by_one(fields: dict[str, Any]) -> None:
     first, second, third = checks(3)
@@ -224,9 +245,7 @@ def test_one_draft_that_may_be_wrong_makes_all_be_decided_one_by_one(fields: dic
 
 
 def test_drafts_are_not_plain_for_a_caller_without_the_role_of_their_type() -> None:
-    request = PostTransactionsRequest(client_no=CLIENT, drafts=checks(1))
-
-    assert asyncio.run(read_plain_drafts(request, frozenset({"support"}), TODAY)) is None
+    assert plain_of(checks(1), frozenset({"support"})) is None
 
 
 def test_drafts_that_give_one_name_twice_are_not_plain() -> None:

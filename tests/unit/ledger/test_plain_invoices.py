@@ -141,6 +141,31 @@ def invoice(acct_no: int, month: tuple[date, date], *line_types: int) -> invoice
     )
 
 
+def test_of_a_large_call_each_invoice_keeps_its_place() -> None:
+    """Of more than are read in one go, with one that is refused, so that they are read one by one."""
+    months = [(date(year, 1, 1), date(year, 1, 28)) for year in range(1000, 2000)]
+    drafts = [invoice(1 + number % 3, month, CHARGE) for number, month in enumerate(months)]
+    drafts[700].lines[0].description = "nul\0"
+
+    batch = read(drafts)
+
+    assert list(batch.refused) == [700]
+    assert batch.places == [*range(700), *range(701, 1000)]
+    response = invoice_pb2.CreateInvoicesResponse.FromString(posted(call(batch))[0].answer())
+    assert [place for place, result in enumerate(response.results) if result.HasField("error")] == [700]
+    assert all(result.invoice_no for place, result in enumerate(response.results) if place != 700)
+
+
+def test_a_large_call_of_plain_invoices_is_read_in_order() -> None:
+    months = [(date(year, 1, 1), date(year, 1, 28)) for year in range(1000, 2000)]
+    drafts = [invoice(1 + number % 3, month, CHARGE) for number, month in enumerate(months)]
+
+    batch = read(drafts)
+
+    assert batch.plain is not None
+    assert batch.plain.documents() == read_one_by_one(drafts).documents
+
+
 def test_many_right_invoices_are_accepted_at_once() -> None:
     start = date(2020, 1, 1)
     periods = [(start + timedelta(days), start + timedelta(days + 29)) for days in range(1_200)]
