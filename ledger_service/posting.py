@@ -28,7 +28,7 @@ from ledger_service.group_decisions import Decided, Refusal
 from ledger_service.group_posting import GroupPosting
 from ledger_service.known_accounts import KnownAccounts
 from ledger_service.lane_connection import LaneConnection
-from ledger_service.posting_queue import PostingQueue, Waiting
+from ledger_service.posting_queue import PostingQueue, WaitingRequest
 from ledger_service.requests import FirstAnswer, PostingRequest
 from ledger_service.settings import LedgerSettings
 from service_kit.clock import Clock
@@ -99,7 +99,7 @@ class Poster:
 
         Whoever stops waiting before the request is in a group has posted nothing.
         """
-        waiting = Waiting(request, request.weight, asyncio.get_running_loop().create_future())
+        waiting = WaitingRequest(request, request.weight, asyncio.get_running_loop().create_future())
         self._queue.put(waiting)
         return await waiting.answer
 
@@ -117,11 +117,11 @@ class Poster:
                 finally:
                     self._queue.done()
 
-    async def _post(self, lane: LaneConnection, group: Sequence[Waiting]) -> None:
+    async def _post(self, lane: LaneConnection, group: Sequence[WaitingRequest]) -> None:
         """Post a group. When it fails for no reason that passes, its halves are posted apart: so one request
         that can't be posted never fails its neighbours.
         """
-        halves: list[Sequence[Waiting]] = []
+        halves: list[Sequence[WaitingRequest]] = []
         try:
             results = await self._post_with_retries(lane, [waiting.request for waiting in group])
             for waiting, result in zip(group, results, strict=True):

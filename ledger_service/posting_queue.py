@@ -28,7 +28,7 @@ _OVERLOADED_RETRY: Final = timedelta(milliseconds=500)
 
 
 @dataclass(slots=True)
-class Waiting:
+class WaitingRequest:
     """A request that waits, and who waits for its answer."""
 
     request: PostingRequest
@@ -59,7 +59,7 @@ class PostingQueue:
     size: int
     drafts: int = 0
     """How many wait."""
-    _waiting: deque[Waiting] = field(default_factory=deque)
+    _waiting: deque[WaitingRequest] = field(default_factory=deque)
     _idle_lanes: "list[asyncio.Future[None]]" = field(default_factory=list)
     _lanes_at_work: int = 0
     _patience: asyncio.TimerHandle | None = None
@@ -67,7 +67,7 @@ class PostingQueue:
     _had_company: bool = False
     """Whether several requests were taken at once the last time."""
 
-    def put(self, waiting: Waiting) -> None:
+    def put(self, waiting: WaitingRequest) -> None:
         """Add a request; OVERLOADED when too much waits. A request alone is taken whatever its size."""
         if self.drafts and self.drafts + waiting.weight > self.size:
             raise refusals.overloaded(self.drafts, _OVERLOADED_RETRY)
@@ -75,13 +75,13 @@ class PostingQueue:
         self.drafts += waiting.weight
         self._call_a_lane()
 
-    async def take(self, group_size: int) -> list[Waiting]:
+    async def take(self, group_size: int) -> list[WaitingRequest]:
         """Wait to be called, and take what waits, up to `group_size` drafts."""
         while True:
             await self._be_called()
             if self._had_company:
                 await self._let_in()
-            taken: list[Waiting] = []
+            taken: list[WaitingRequest] = []
             drafts = 0
             while self._waiting and drafts < group_size:
                 waiting = self._waiting.popleft()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ledger_service.posting_queue import PostingQueue, Waiting
+from ledger_service.posting_queue import PostingQueue, WaitingRequest
 from ledger_service.requests import PostingRequest
 from service_kit.errors import DomainError
 
@@ -20,9 +20,9 @@ class _Stub:
     weight: int = 1
 
 
-def _waiting(weight: int = 1) -> Waiting:
+def _waiting(weight: int = 1) -> WaitingRequest:
     request: PostingRequest = _Stub(weight)  # type: ignore[assignment]  # the queue looks at nothing else
-    return Waiting(request, weight, asyncio.get_running_loop().create_future())
+    return WaitingRequest(request, weight, asyncio.get_running_loop().create_future())
 
 
 async def _put_one_by_one(queue: PostingQueue, requests: int, turns_between: int) -> None:
