@@ -115,7 +115,7 @@ class Poster:
                         waiting.fail(_stopping())
                     raise
                 finally:
-                    self._queue.done()
+                    self._queue.done(group)
 
     async def _post(self, lane: LaneConnection, group: Sequence[WaitingRequest]) -> None:
         """Post a group. When it fails for no reason that passes, its halves are posted apart: so one request

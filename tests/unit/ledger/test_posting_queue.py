@@ -37,8 +37,9 @@ async def _company(queue: PostingQueue) -> None:
     """A group of two, which has been posted."""
     queue.put(_waiting())
     queue.put(_waiting())
-    assert len(await queue.take(_GROUP_SIZE)) == 2
-    queue.done()
+    taken = await queue.take(_GROUP_SIZE)
+    assert len(taken) == 2
+    queue.done(taken)
 
 
 async def test_who_comes_in_soon_after_the_first_is_taken_along() -> None:
@@ -53,21 +54,24 @@ async def test_who_comes_in_late_is_in_the_next_group() -> None:
     queue = PostingQueue(size=100)
     await _company(queue)
     coming = asyncio.create_task(_put_one_by_one(queue, 2, turns_between=50))
-    assert len(await queue.take(_GROUP_SIZE)) == 1
+    taken = await queue.take(_GROUP_SIZE)
+    assert len(taken) == 1
     await coming
-    queue.done()
+    queue.done(taken)
     assert len(await queue.take(_GROUP_SIZE)) == 1
 
 
 async def test_after_a_group_of_one_nobody_is_waited_for() -> None:
     queue = PostingQueue(size=100)
     queue.put(_waiting())
-    assert len(await queue.take(_GROUP_SIZE)) == 1
-    queue.done()
+    taken = await queue.take(_GROUP_SIZE)
+    assert len(taken) == 1
+    queue.done(taken)
     coming = asyncio.create_task(_put_one_by_one(queue, 5, turns_between=3))
-    assert len(await queue.take(_GROUP_SIZE)) == 1
+    taken = await queue.take(_GROUP_SIZE)
+    assert len(taken) == 1
     await coming
-    queue.done()
+    queue.done(taken)
     assert len(await queue.take(_GROUP_SIZE)) == 4
 
 
@@ -78,6 +82,64 @@ async def test_drafts_that_are_worth_a_lane_wait_for_nobody() -> None:
     coming = asyncio.create_task(_put_one_by_one(queue, 5, turns_between=3))
     assert len(await queue.take(_GROUP_SIZE)) == 1
     await coming
+
+
+async def _take_beside(queue: PostingQueue, under_way: int, *coming: int) -> list[int] | None:
+    """The weights of what another lane takes beside a group of so many drafts, when calls come in one after
+    the other; None while it takes nothing.
+    """
+    queue.put(_waiting(under_way))
+    await queue.take(queue.size)
+    another = asyncio.create_task(queue.take(queue.size))
+    for weight in coming:
+        await asyncio.sleep(0)
+        queue.put(_waiting(weight))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return [waiting.weight for waiting in another.result()] if another.done() else None
+
+
+async def test_a_call_as_large_as_the_group_under_way_is_posted_beside_it() -> None:
+    assert await _take_beside(PostingQueue(size=10_000), 100, 100) == [100]
+
+
+@pytest.mark.parametrize(
+    ("under_way", "first", "second"), [(200, 100, 100), (1_000, 500, 250), (1_000_000, 2_999, 1)]
+)
+async def test_a_group_beside_another_begins_when_it_is_about_as_large(
+    under_way: int, first: int, second: int
+) -> None:
+    assert await _take_beside(PostingQueue(size=10_000), under_way, first) is None
+    assert await _take_beside(PostingQueue(size=10_000), under_way, first, second) == [first, second]
+
+
+async def test_a_few_drafts_wait_also_beside_a_smaller_group() -> None:
+    assert await _take_beside(PostingQueue(size=10_000), 1, 99) is None
+
+
+async def test_what_waited_beside_a_group_is_taken_after_it() -> None:
+    queue = PostingQueue(size=10_000)
+    queue.put(_waiting(1_000))
+    taken = await queue.take(_GROUP_SIZE)
+    another = asyncio.create_task(queue.take(_GROUP_SIZE))
+    queue.put(_waiting(100))
+    queue.done(taken)
+    assert [waiting.weight for waiting in await another] == [100]
+
+
+async def test_what_was_posted_is_not_under_way_any_more() -> None:
+    queue = PostingQueue(size=10_000)
+    queue.put(_waiting(2_000))
+    queue.done(await queue.take(_GROUP_SIZE))
+    assert await _take_beside(queue, 100, 100) == [100]
+
+
+async def test_nobody_waits_for_long_for_a_larger_group() -> None:
+    queue = PostingQueue(size=10_000)
+    queue.put(_waiting(1_000))
+    await queue.take(_GROUP_SIZE)
+    queue.put(_waiting(100))
+    assert [waiting.weight for waiting in await queue.take(_GROUP_SIZE)] == [100]
 
 
 async def test_nobody_waits_for_long_where_there_is_always_somebody_at_the_door() -> None:
