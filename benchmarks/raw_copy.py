@@ -18,6 +18,7 @@ from benchmarks.figures import Sample
 from benchmarks.meter import Meter
 from benchmarks.requests import spread_over
 from benchmarks.stand import Books
+from ledger_service.store_round_trips import with_stacked_numbers
 
 _SCHEMA: Final = "raw"
 
@@ -49,7 +50,16 @@ _ASK_BALANCE: Final = f"""
      WHERE client_no = $1 AND acct_no = $2
 """  # noqa: S608  # our own name
 
+_TYPES: Final = """
+    SELECT format_type(atttypid, atttypmod)
+      FROM pg_attribute
+     WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
+     ORDER BY attnum
+"""
+
 _OPTIONS: Final = "SELECT reloptions FROM pg_class WHERE oid = to_regclass($1)"
+
+_SHORT_NAMES: Final = {"timestamp with time zone": "timestamptz"}
 
 Row = tuple[Any, ...]
 Document = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -72,8 +82,10 @@ class RawTables:
         self,
         connection: asyncpg.Connection,
         books: Books,
-        document: Mapping[str, Sequence[Mapping[str, Any]]],
+        document: Document,
+        types: Mapping[str, Sequence[str]],
     ) -> None:
+        """types: by table, those of its columns."""
         self._connection = connection
         self._client_no = books.client_no
         self._acct_nos = spread_over(books.acct_nos)
@@ -82,6 +94,7 @@ class RawTables:
         self._amount = sum(row["amount"] for row in document["acct_transaction"])
         self._written = 0
         self._statement = self._one_statement()
+        self._statement_of_many = _statement_of_many(types)
 
     @classmethod
     async def copied(
@@ -100,14 +113,13 @@ class RawTables:
             books.client_no,
         )
         await connection.execute(f"ANALYZE {_SCHEMA}.account_balance")
-        document = {
-            table: await connection.fetch(f"SELECT * FROM {table} WHERE client_no = $1", sample.client_no)  # noqa: S608
-            for table in tables
-        }
-        assert all(document.values()), f"a table has nothing of the document: {document}"
-        return cls(
-            connection, books, {table: [dict(row) for row in rows] for table, rows in document.items()}
-        )
+        document, types = {}, {}
+        for table in tables:
+            rows = await connection.fetch(f"SELECT * FROM {table} WHERE client_no = $1", sample.client_no)  # noqa: S608
+            assert rows, f"{table} has nothing of the document"
+            document[table] = [dict(row) for row in rows]
+            types[table] = [row[0] for row in await connection.fetch(_TYPES, table)]
+        return cls(connection, books, document, types)
 
     async def ask_one(self) -> None:
         """Ask for the balance of an account."""
@@ -122,13 +134,21 @@ class RawTables:
             values += [value for row in rows for value in row]
         await self._connection.execute(self._statement, *values)
 
+    async def write_many(self, documents: int) -> None:
+        """Write so many documents by one prepared statement, which is a transaction by itself."""
+        commit = self._commit(list(islice(self._acct_nos, documents)))
+        values = [self._client_no, [*commit.changes], [*commit.changes.values()], commit.last_event_no]
+        for rows in commit.rows.values():
+            values += zip(*rows, strict=True)
+        statement, values = with_stacked_numbers(self._statement_of_many, values)
+        await self._connection.execute(statement, *values)
+
     def _one_statement(self) -> str:
         steps, parameters = [_UPDATE_BALANCE], count(5)
         for table, pattern in self._document.items():
             rows = (f"({', '.join(f'${next(parameters)}' for _ in row)})" for row in pattern)
             steps.append(f"INSERT INTO {_SCHEMA}.{table} VALUES {', '.join(rows)}")  # noqa: S608  # our own names
-        *before, last = steps
-        return f"WITH {', '.join(f'step_{place} AS ({each})' for place, each in enumerate(before))} {last}"
+        return _together(steps)
 
     async def copy_round(self, meter: Meter, commits: int, documents: int) -> Sample:
         """A round of so many commits of so many documents each."""
@@ -176,3 +196,17 @@ class RawTables:
 
     def _numbered(self, value: int | str, number: int) -> int | str:
         return f"{value} {number}" if isinstance(value, str) else value + number * self._stride
+
+
+def _statement_of_many(types: Mapping[str, Sequence[str]]) -> str:
+    """What `_one_statement` does, of rows that are given as arrays, a column each."""
+    steps, parameters = [_UPDATE_BALANCES], count(5)
+    for table, columns in types.items():
+        arrays = ", ".join(f"${next(parameters)}::{_SHORT_NAMES.get(each, each)}[]" for each in columns)
+        steps.append(f"INSERT INTO {_SCHEMA}.{table} SELECT * FROM unnest({arrays})")  # noqa: S608  # our own names
+    return _together(steps)
+
+
+def _together(steps: Sequence[str]) -> str:
+    *before, last = steps
+    return f"WITH {', '.join(f'step_{place} AS ({each})' for place, each in enumerate(before))} {last}"

@@ -3,9 +3,10 @@
 `python -m benchmarks.writing_echo URL CLIENT_NO SAMPLE_CLIENT_NO` is an echo service (see `echo`). Each call
 writes what the one document of the sample is made of, for the other client, to copies of the tables, with the
 update of the balance: by one prepared statement, in a durable commit. Nothing is decided or numbered, and
-only the second method asks anything.
+only the second method asks anything. The third writes what all calls that wait bring, in one commit.
 """
 
+import asyncio
 import sys
 from typing import Final
 
@@ -18,6 +19,7 @@ from benchmarks.stand import Books
 
 WRITE: Final = "Write"
 ASK_AND_WRITE: Final = "AskAndWrite"
+WRITE_TOGETHER: Final = "WriteTogether"
 
 _TABLES: Final = ("acct_transaction", "external_payments")
 
@@ -35,8 +37,34 @@ async def _serve(url: str, client_no: int, sample_client_no: int) -> None:
         await raw.ask_one()
         await raw.write_one()
 
-    await serve({WRITE: raw.write_one, ASK_AND_WRITE: ask_and_write})
+    together = _Together(raw)
+    await serve({WRITE: raw.write_one, ASK_AND_WRITE: ask_and_write, WRITE_TOGETHER: together.write})
     await connection.close()
+
+
+class _Together:
+    """Writes a document for each that waits when the group before is written."""
+
+    def __init__(self, raw: RawTables) -> None:
+        self._raw = raw
+        self._waiting: list[asyncio.Future[None]] = []
+        self._at_work: asyncio.Task[None] | None = None
+
+    async def write(self) -> None:
+        """Write a document, with those of others."""
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append(written)
+        if self._at_work is None:
+            self._at_work = asyncio.create_task(self._write_all())
+        await written
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            await self._raw.write_many(len(group))
+            for written in group:
+                written.set_result(None)
+        self._at_work = None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Single calls: one check a call, against an empty gRPC service; and, one at a time, against one that only
-writes the rows of a check, and one that asks for the balance before. Those tell how much of the way to the
-limit is physical.
+"""Single calls: one check a call, against an empty gRPC service; and against one that only writes the rows of
+a check: one at a time, also with a question for the balance before, and many at a time, those that wait
+together. Those tell how much of the way to the limit is physical.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +17,7 @@ from benchmarks.requests import single_checks
 from benchmarks.rounds import Subject, take_turns
 from benchmarks.scale import Scale
 from benchmarks.stand import Books, Stand, open_channel, send
-from benchmarks.writing_echo import ASK_AND_WRITE, WRITE
+from benchmarks.writing_echo import ASK_AND_WRITE, WRITE, WRITE_TOGETHER
 
 _Measured: TypeAlias = Callable[[str, int, int], Awaitable[Sample]]
 
@@ -49,14 +49,22 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
             partial(writing, ASK_AND_WRITE, calls, 1),
         )
         one, one_limit, least, least_asked = await in_turns(1, calls, only_written, asked_for)
-        many, many_limit = await in_turns(64, scale.calls)
+        written_together = Subject(
+            "checks written together and no more, 64 in flight",
+            "calls",
+            partial(writing, WRITE_TOGETHER, scale.calls, 64),
+        )
+        many, many_limit, least_many = await in_turns(64, scale.calls, written_together)
     return Outcome(
-        [one, one_limit, least, least_asked, many, many_limit],
+        [one, one_limit, least, least_asked, many, many_limit, least_many],
         [ratio_mark(one, one_limit, _WANTED_ONE), ratio_mark(many, many_limit, _WANTED_MANY)],
         [
             f"one at a time, a call that only writes a check reaches {ratio(least, one_limit):.2f} of the"
             f" echo, one that asks for the balance before {ratio(least_asked, one_limit):.2f}, and"
-            f" RecordExternalPayment {ratio(one, least_asked):.2f} of that"
+            f" RecordExternalPayment {ratio(one, least_asked):.2f} of that",
+            f"64 in flight, calls whose checks are only written, together, reach"
+            f" {ratio(least_many, many_limit):.2f} of the echo, and RecordExternalPayment"
+            f" {ratio(many, least_many):.2f} of that",
         ],
     )
 
