@@ -50,7 +50,7 @@ _ASK_BALANCE: Final = f"""
      WHERE client_no = $1 AND acct_no = $2
 """  # noqa: S608  # our own name
 
-_TYPES: Final = """
+_COLUMN_TYPES: Final = """
     SELECT format_type(atttypid, atttypmod)
       FROM pg_attribute
      WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
@@ -59,6 +59,7 @@ _TYPES: Final = """
 
 _OPTIONS: Final = "SELECT reloptions FROM pg_class WHERE oid = to_regclass($1)"
 
+# What stacks the columns of numbers knows types by one word.
 _SHORT_NAMES: Final = {"timestamp with time zone": "timestamptz"}
 
 Row = tuple[Any, ...]
@@ -118,7 +119,7 @@ class RawTables:
             rows = await connection.fetch(f"SELECT * FROM {table} WHERE client_no = $1", sample.client_no)  # noqa: S608
             assert rows, f"{table} has nothing of the document"
             document[table] = [dict(row) for row in rows]
-            types[table] = [row[0] for row in await connection.fetch(_TYPES, table)]
+            types[table] = [row[0] for row in await connection.fetch(_COLUMN_TYPES, table)]
         return cls(connection, books, document, types)
 
     async def ask_one(self) -> None:

@@ -2,8 +2,9 @@
 
 `python -m benchmarks.writing_echo URL CLIENT_NO SAMPLE_CLIENT_NO` is an echo service (see `echo`). Each call
 writes what the one document of the sample is made of, for the other client, to copies of the tables, with the
-update of the balance: by one prepared statement, in a durable commit. Nothing is decided or numbered, and
-only the second method asks anything. The third writes what all calls that wait bring, in one commit.
+update of the balance, by one prepared statement in a durable commit: the first two methods each call by
+itself, the third all calls that wait together. Nothing is decided or numbered, and only the second asks
+anything.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ import uvloop
 from benchmarks.echo import serve
 from benchmarks.raw_copy import RawTables
 from benchmarks.stand import Books
+from ledger_service.posting_queue import TURNS_AT_THE_DOOR
+from ledger_service.store_books import POSTING_SETTINGS
 
 WRITE: Final = "Write"
 ASK_AND_WRITE: Final = "AskAndWrite"
@@ -24,29 +27,7 @@ WRITE_TOGETHER: Final = "WriteTogether"
 _TABLES: Final = ("acct_transaction", "external_payments")
 
 
-async def _serve(url: str, client_no: int, sample_client_no: int) -> None:
-    connection = await asyncpg.connect(url)
-    accounts = "SELECT acct_no FROM account_balance WHERE client_no = $1 ORDER BY acct_no"
-    books, sample = [
-        Books(each, [row["acct_no"] for row in await connection.fetch(accounts, each)])
-        for each in (client_no, sample_client_no)
-    ]
-    raw = await RawTables.copied(connection, books, sample, _TABLES)
-
-    async def ask_and_write() -> None:
-        await raw.ask_one()
-        await raw.write_one()
-
-    together = _Together(raw)
-    await serve({WRITE: raw.write_one, ASK_AND_WRITE: ask_and_write, WRITE_TOGETHER: together.write})
-    await connection.close()
-
-
-# Turns of the event loop in which those come in who were answered together: as in the ledger's own queue.
-_TURNS_AT_THE_DOOR: Final = 8
-
-
-class _Together:
+class _GroupWriter:
     """Writes a document for each that waits when the group before is written."""
 
     def __init__(self, raw: RawTables) -> None:
@@ -66,22 +47,46 @@ class _Together:
         while self._waiting:
             await self._let_in()
             group, self._waiting = self._waiting, []
+            failure = None
             try:
                 await self._raw.write_many(len(group))
-            except Exception as failure:  # noqa: BLE001  # whatever it is, somebody waits for it
-                for written in group:
-                    written.set_exception(failure)
-            else:
-                for written in group:
+            except Exception as failed:  # noqa: BLE001  # whatever it is, somebody waits for it
+                failure = failed
+            for written in group:
+                if written.done():  # the caller has gone
+                    continue
+                if failure is None:
                     written.set_result(None)
+                else:
+                    written.set_exception(failure)
         self._at_work = None
 
     async def _let_in(self) -> None:
+        """As the ledger's queue does."""
         before = 0
         while before < len(self._waiting):
             before = len(self._waiting)
-            for _ in range(_TURNS_AT_THE_DOOR):
+            for _ in range(TURNS_AT_THE_DOOR):
                 await asyncio.sleep(0)
+
+
+async def _serve(url: str, client_no: int, sample_client_no: int) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(POSTING_SETTINGS)
+    accounts = "SELECT acct_no FROM account_balance WHERE client_no = $1 ORDER BY acct_no"
+    books, sample = [
+        Books(each, [row["acct_no"] for row in await connection.fetch(accounts, each)])
+        for each in (client_no, sample_client_no)
+    ]
+    raw = await RawTables.copied(connection, books, sample, _TABLES)
+
+    async def ask_and_write() -> None:
+        await raw.ask_one()
+        await raw.write_one()
+
+    group = _GroupWriter(raw)
+    await serve({WRITE: raw.write_one, ASK_AND_WRITE: ask_and_write, WRITE_TOGETHER: group.write})
+    await connection.close()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 A group is as large as what waits when a lane takes it. So that many calls at once become few groups, each of
 which costs a commit, a lane is not called as soon as something waits, and what it takes is not only what was
 there at that moment. And a lane that begins beside others waits until there is about as much for it as they
-have: two groups of four calls cost less than one of seven and another of one.
+have: two groups of two calls cost less than three groups of which only one has two.
 """
 
 import asyncio
@@ -18,15 +18,17 @@ from ledger_service.requests import FirstAnswer, PostingRequest
 from ledger_service.rules import refusals
 from service_kit.errors import DomainError
 
-# What is worth a group of its own while others are under way: so much of what those have, but never fewer
-# drafts, and so many in any case.
-_WORTH_OF_A_GROUP: Final = 0.75
+# What is worth a group of its own while others are under way: this part of what one of them has.
+_PART_WORTH_ANOTHER_LANE: Final = 0.75
+# However small they are, fewer drafts than these are not.
 _LEAST_WORTH_ANOTHER_LANE: Final = 100
+# However large they are, so many drafts are.
 _SURELY_WORTH_ANOTHER_LANE: Final = 3_000
 # On a busy machine a group takes tens of milliseconds by itself, and another beside it would slow both.
 _PATIENCE_SECONDS: Final = 0.1
-# Turns of the event loop. A call that has come in takes two to be accepted, and a few more to be queued.
-_TURNS_AT_THE_DOOR: Final = 8
+TURNS_AT_THE_DOOR: Final = 8
+"""Turns of the event loop. A call that has come in takes two to be accepted, and a few more to be queued."""
+
 # Where there is always somebody, since calls come in at a rate of their own. A group takes about as long.
 _LONGEST_AT_THE_DOOR_SECONDS: Final = 0.02
 _OVERLOADED_RETRY: Final = timedelta(milliseconds=500)
@@ -65,9 +67,12 @@ class PostingQueue:
     drafts: int = 0
     """How many wait."""
     _drafts_under_way: int = 0
+    """How many were taken and are not posted yet."""
     _waiting: deque[WaitingRequest] = field(default_factory=deque)
     _idle_lanes: "list[asyncio.Future[None]]" = field(default_factory=list)
     _lanes_at_work: int = 0
+    _is_called: bool = False
+    """Whether a lane was called that has taken nothing yet."""
     _patience: asyncio.TimerHandle | None = None
     _is_out_of_patience: bool = False
     _had_company: bool = False
@@ -87,6 +92,7 @@ class PostingQueue:
             await self._be_called()
             if self._had_company:
                 await self._let_in()
+            self._is_called = False
             taken: list[WaitingRequest] = []
             drafts = 0
             while self._waiting and drafts < group_size:
@@ -104,7 +110,7 @@ class PostingQueue:
             self._lanes_at_work -= 1
 
     def done(self, taken: Iterable[WaitingRequest]) -> None:
-        """Say that what was taken is posted."""
+        """Say that what was taken is posted, or given up."""
         self._drafts_under_way -= sum(waiting.weight for waiting in taken)
         self._lanes_at_work -= 1
         self._call_a_lane()
@@ -128,35 +134,39 @@ class PostingQueue:
         before, until = 0, loop.time() + _LONGEST_AT_THE_DOOR_SECONDS
         while before < self.drafts < _LEAST_WORTH_ANOTHER_LANE and loop.time() < until:
             before = self.drafts
-            for _ in range(_TURNS_AT_THE_DOOR):
+            for _ in range(TURNS_AT_THE_DOOR):
                 await asyncio.sleep(0)
 
     def _call_a_lane(self) -> None:
-        """A few requests wait for the group before, and share the next: to post them beside it would cost all
-        a second commit, and gain nobody time. Unless that group itself has to wait for somebody.
+        """What is little beside the groups under way waits for them, and shares the next: to post it beside
+        them would cost all another commit, and gain nobody time. Unless these have to wait for somebody
+        themselves. A lane that is called takes all that waits by then.
         """
-        if not self._waiting:
+        if not self._waiting or self._is_called:
             return
         if self._lanes_at_work == 0 or self._is_worth_another_lane() or self._is_out_of_patience:
-            if self._idle_lanes:
-                self._call_last_idle_lane()
+            self._call_last_idle_lane()
         elif self._patience is None:
             self._patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._lose_patience)
 
     def _is_worth_another_lane(self) -> bool:
-        of_a_group = _WORTH_OF_A_GROUP * self._drafts_under_way / self._lanes_at_work
-        return self.drafts >= max(_LEAST_WORTH_ANOTHER_LANE, min(of_a_group, _SURELY_WORTH_ANOTHER_LANE))
+        part_of_one = _PART_WORTH_ANOTHER_LANE * self._drafts_under_way / self._lanes_at_work
+        return self.drafts >= max(_LEAST_WORTH_ANOTHER_LANE, min(part_of_one, _SURELY_WORTH_ANOTHER_LANE))
 
     def _call_last_idle_lane(self) -> None:
         """The last lane to become idle: in the caches of the processor, its connection is the warmest."""
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        self._is_out_of_patience = False
-        self._lanes_at_work += 1
-        call = self._idle_lanes.pop()
-        if not call.done():
+        while self._idle_lanes:
+            call = self._idle_lanes.pop()
+            if call.done():
+                continue  # the lane was stopped
+            if self._patience is not None:
+                self._patience.cancel()
+                self._patience = None
+            self._is_out_of_patience = False
+            self._is_called = True
+            self._lanes_at_work += 1
             call.set_result(None)
+            return
 
     def _lose_patience(self) -> None:
         self._is_out_of_patience = True

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from ledger_service import posting_queue
 from ledger_service.posting_queue import PostingQueue, WaitingRequest
 from ledger_service.requests import PostingRequest
 from service_kit.errors import DomainError
@@ -84,62 +85,148 @@ async def test_drafts_that_are_worth_a_lane_wait_for_nobody() -> None:
     await coming
 
 
-async def _take_beside(queue: PostingQueue, under_way: int, *coming: int) -> list[int] | None:
-    """The weights of what another lane takes beside a group of so many drafts, when calls come in one after
-    the other; None while it takes nothing.
+async def _another_takes(queue: PostingQueue, *coming: int) -> list[int] | None:
+    """The weights of what another lane takes when calls come in one after the other; None if it takes nothing
+    for now.
     """
-    queue.put(_waiting(under_way))
-    await queue.take(queue.size)
     another = asyncio.create_task(queue.take(queue.size))
     for weight in coming:
         await asyncio.sleep(0)
         queue.put(_waiting(weight))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    return [waiting.weight for waiting in another.result()] if another.done() else None
+    if another.done():
+        return _weights(another.result())
+    another.cancel()
+    return None
 
 
+def _weights(taken: list[WaitingRequest]) -> list[int]:
+    return [waiting.weight for waiting in taken]
+
+
+async def _beside(under_way: int) -> PostingQueue:
+    """A queue of which one lane has taken so many drafts."""
+    queue = PostingQueue(size=10_000)
+    queue.put(_waiting(under_way))
+    await queue.take(queue.size)
+    return queue
+
+
+@pytest.fixture
+def _much_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting_queue, "_PATIENCE_SECONDS", 100.0)
+
+
+@pytest.mark.usefixtures("_much_patience")
 async def test_a_call_as_large_as_the_group_under_way_is_posted_beside_it() -> None:
-    assert await _take_beside(PostingQueue(size=10_000), 100, 100) == [100]
+    assert await _another_takes(await _beside(100), 100) == [100]
 
 
+@pytest.mark.usefixtures("_much_patience")
 @pytest.mark.parametrize(
     ("under_way", "first", "second"), [(200, 100, 100), (1_000, 500, 250), (1_000_000, 2_999, 1)]
 )
 async def test_a_group_beside_another_begins_when_it_is_about_as_large(
     under_way: int, first: int, second: int
 ) -> None:
-    assert await _take_beside(PostingQueue(size=10_000), under_way, first) is None
-    assert await _take_beside(PostingQueue(size=10_000), under_way, first, second) == [first, second]
+    assert await _another_takes(await _beside(under_way), first) is None
+    assert await _another_takes(await _beside(under_way), first, second) == [first, second]
 
 
+@pytest.mark.usefixtures("_much_patience")
 async def test_a_few_drafts_wait_also_beside_a_smaller_group() -> None:
-    assert await _take_beside(PostingQueue(size=10_000), 1, 99) is None
+    assert await _another_takes(await _beside(1), 99) is None
 
 
+@pytest.mark.usefixtures("_much_patience")
+async def test_a_third_group_is_compared_with_one_of_those_before_it() -> None:
+    queue = await _beside(1_000)
+    assert await _another_takes(queue, 800) == [800]
+    assert await _another_takes(queue, 674) is None
+    assert await _another_takes(queue, 1) == [674, 1]
+
+
+@pytest.mark.usefixtures("_much_patience")
 async def test_what_waited_beside_a_group_is_taken_after_it() -> None:
     queue = PostingQueue(size=10_000)
     queue.put(_waiting(1_000))
-    taken = await queue.take(_GROUP_SIZE)
-    another = asyncio.create_task(queue.take(_GROUP_SIZE))
+    taken = await queue.take(queue.size)
+    another = asyncio.create_task(queue.take(queue.size))
+    await asyncio.sleep(0)
     queue.put(_waiting(100))
+    await asyncio.sleep(0)
+    assert not another.done()
     queue.done(taken)
-    assert [waiting.weight for waiting in await another] == [100]
+    async with asyncio.timeout(5):
+        assert _weights(await another) == [100]
 
 
-async def test_what_was_posted_is_not_under_way_any_more() -> None:
+@pytest.mark.usefixtures("_much_patience")
+async def test_what_was_posted_or_given_up_is_not_under_way_any_more() -> None:
     queue = PostingQueue(size=10_000)
+    gone = _waiting(3_000)
+    gone.answer.cancel()
     queue.put(_waiting(2_000))
-    queue.done(await queue.take(_GROUP_SIZE))
-    assert await _take_beside(queue, 100, 100) == [100]
+    queue.put(gone)
+    queue.done(await queue.take(queue.size))
+    queue.put(_waiting(100))
+    await queue.take(queue.size)
+    assert await _another_takes(queue, 100) == [100]
 
 
 async def test_nobody_waits_for_long_for_a_larger_group() -> None:
-    queue = PostingQueue(size=10_000)
-    queue.put(_waiting(1_000))
-    await queue.take(_GROUP_SIZE)
+    queue = await _beside(1_000)
+    another = asyncio.create_task(queue.take(queue.size))
+    await asyncio.sleep(0)
     queue.put(_waiting(100))
-    assert [waiting.weight for waiting in await queue.take(_GROUP_SIZE)] == [100]
+    await asyncio.sleep(0)
+    assert not another.done()
+    async with asyncio.timeout(5):
+        assert _weights(await another) == [100]
+
+
+@pytest.mark.usefixtures("_much_patience")
+async def test_who_comes_while_others_are_let_in_is_taken_along_by_that_lane() -> None:
+    queue = PostingQueue(size=10_000)
+    await _company(queue)
+    lanes = [asyncio.create_task(queue.take(queue.size)) for _ in range(2)]
+    await asyncio.sleep(0)
+    for weight in (1, 100, 1):
+        queue.put(_waiting(weight))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        done, pending = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+    assert [_weights(lane.result()) for lane in done] == [[1, 100, 1]]
+    for lane in pending:
+        lane.cancel()
+
+
+async def test_a_lane_that_was_stopped_is_not_called() -> None:
+    queue = PostingQueue(size=10_000)
+    stopped = asyncio.create_task(queue.take(queue.size))
+    await asyncio.sleep(0)
+    stopped.cancel()
+    await asyncio.sleep(0)
+    queue.put(_waiting(7))
+    async with asyncio.timeout(5):
+        assert _weights(await queue.take(queue.size)) == [7]
+    assert queue.is_single
+
+
+async def test_patience_that_was_not_needed_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting_queue, "_PATIENCE_SECONDS", 0.01)
+    queue = PostingQueue(size=10_000)
+    await _company(queue)
+    first = asyncio.create_task(queue.take(queue.size))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        queue.put(_waiting())
+        await asyncio.sleep(0)
+    assert len(await first) == 3
+    await asyncio.sleep(0.03)
+    monkeypatch.setattr(posting_queue, "_PATIENCE_SECONDS", 100.0)
+    assert await _another_takes(queue, 1) is None
 
 
 async def test_nobody_waits_for_long_where_there_is_always_somebody_at_the_door() -> None:
