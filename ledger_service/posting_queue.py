@@ -26,6 +26,9 @@ _LEAST_WORTH_ANOTHER_LANE: Final = 100
 _SURELY_WORTH_ANOTHER_LANE: Final = 3_000
 # On a busy machine a group takes tens of milliseconds by itself, and another beside it would slow both.
 _PATIENCE_SECONDS: Final = 0.1
+# What would be worth a lane beside a small group gains by company that comes soon: those who were answered
+# together come back within this time.
+_PATIENCE_FOR_COMPANY_SECONDS: Final = 0.05
 TURNS_AT_THE_DOOR: Final = 8
 """Turns of the event loop. A call that has come in takes two to be accepted, and a few more to be queued."""
 
@@ -147,7 +150,9 @@ class PostingQueue:
         if self._lanes_at_work == 0 or self._is_worth_another_lane() or self._is_out_of_patience:
             self._call_last_idle_lane()
         elif self._patience is None:
-            self._patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._lose_patience)
+            is_much = self.drafts >= _LEAST_WORTH_ANOTHER_LANE
+            seconds = _PATIENCE_FOR_COMPANY_SECONDS if is_much else _PATIENCE_SECONDS
+            self._patience = asyncio.get_running_loop().call_later(seconds, self._lose_patience)
 
     def _is_worth_another_lane(self) -> bool:
         part_of_one = _PART_WORTH_ANOTHER_LANE * self._drafts_under_way / self._lanes_at_work

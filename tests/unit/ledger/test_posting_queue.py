@@ -116,6 +116,7 @@ async def _beside(under_way: int) -> PostingQueue:
 @pytest.fixture
 def _much_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posting_queue, "_PATIENCE_SECONDS", 100.0)
+    monkeypatch.setattr(posting_queue, "_PATIENCE_FOR_COMPANY_SECONDS", 100.0)
 
 
 @pytest.mark.usefixtures("_much_patience")
@@ -175,15 +176,22 @@ async def test_what_was_posted_or_given_up_is_not_under_way_any_more() -> None:
     assert await _another_takes(queue, 100) == [100]
 
 
-async def test_nobody_waits_for_long_for_a_larger_group() -> None:
+@pytest.mark.parametrize(
+    ("weight", "patience"), [(100, "_PATIENCE_FOR_COMPANY_SECONDS"), (99, "_PATIENCE_SECONDS")]
+)
+@pytest.mark.usefixtures("_much_patience")
+async def test_nobody_waits_for_long_for_a_larger_group(
+    monkeypatch: pytest.MonkeyPatch, weight: int, patience: str
+) -> None:
+    monkeypatch.setattr(posting_queue, patience, 0.01)
     queue = await _beside(1_000)
     another = asyncio.create_task(queue.take(queue.size))
     await asyncio.sleep(0)
-    queue.put(_waiting(100))
+    queue.put(_waiting(weight))
     await asyncio.sleep(0)
     assert not another.done()
     async with asyncio.timeout(5):
-        assert _weights(await another) == [100]
+        assert _weights(await another) == [weight]
 
 
 @pytest.mark.usefixtures("_much_patience")
