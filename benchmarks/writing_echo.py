@@ -1,4 +1,4 @@
-"""The least that a call which posts by itself can cost: one that only writes the two rows of a check.
+"""The least that a call which posts a check can cost: one that only writes its two rows.
 
 `python -m benchmarks.writing_echo URL CLIENT_NO SAMPLE_CLIENT_NO` is an echo service (see `echo`). Each call
 writes what the one document of the sample is made of, for the other client, to copies of the tables, with the

@@ -24,11 +24,12 @@ _PART_WORTH_ANOTHER_LANE: Final = 0.75
 _LEAST_WORTH_ANOTHER_LANE: Final = 100
 # However large they are, so many drafts are.
 _SURELY_WORTH_ANOTHER_LANE: Final = 3_000
-# On a busy machine a group takes tens of milliseconds by itself, and another beside it would slow both.
+# Fewer drafts than are worth a lane wait so long. On a busy machine a group takes tens of milliseconds by
+# itself, and another beside it would slow both.
 _PATIENCE_SECONDS: Final = 0.1
-# What would be worth a lane beside a small group gains by company that comes soon: those who were answered
-# together come back within this time.
+# More wait only for company: those who were answered together come back within this time.
 _PATIENCE_FOR_COMPANY_SECONDS: Final = 0.05
+
 TURNS_AT_THE_DOOR: Final = 8
 """Turns of the event loop. A call that has come in takes two to be accepted, and a few more to be queued."""
 
