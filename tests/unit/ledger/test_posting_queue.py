@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from ledger_service import posting_queue
-from ledger_service.posting_queue import PostingQueue, WaitingRequest
+from ledger_service.posting_queue import TURNS_AT_THE_DOOR, PostingQueue, WaitingRequest
 from ledger_service.requests import PostingRequest
 from service_kit.errors import DomainError
 
@@ -93,8 +93,9 @@ async def _another_takes(queue: PostingQueue, *coming: int) -> list[int] | None:
     for weight in coming:
         await asyncio.sleep(0)
         queue.put(_waiting(weight))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    # As long as it may wait for those at the door.
+    for _ in range(3 * TURNS_AT_THE_DOOR):
+        await asyncio.sleep(0)
     if another.done():
         return _weights(another.result())
     another.cancel()
