@@ -103,7 +103,7 @@ async def _measure(given: argparse.Namespace, names: list[str], scale: Scale) ->
     if "posting" in outcomes:
         measured = outcomes["posting"].measurements
         picture = RESULTS / "posting.svg"
-        picture.write_text(plot(f"Posting on {about['machine']}", measured[::2], measured[1::2]))
+        picture.write_text(plot(f"Posting on {about['machine']}", measured[::3], measured[1::3]))
         console.print(f"written: {picture}")
 
 

@@ -1,7 +1,7 @@
 """Empty gRPC services, the limits of what single calls can reach: grpc.aio on uvloop, in one process.
 
 `python -m benchmarks.echo` serves on a port that the system chooses, prints it, and stops with its standard
-input. It does nothing; `benchmarks.writing_echo` writes to the database.
+input. It does nothing; `benchmarks.writing_echo` and `benchmarks.bare_posting` write to the database.
 """
 
 import asyncio
@@ -26,7 +26,6 @@ def path_of(method: str) -> str:
 
 async def serve(methods: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
     """Serve until the standard input ends. methods: what each does before it answers, by its name."""
-    server = grpc.aio.server()
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(
             _answering(work),
@@ -35,7 +34,13 @@ async def serve(methods: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         )
         for name, work in methods.items()
     }
+    server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
+    await run(server)
+
+
+async def run(server: grpc.aio.Server) -> None:
+    """Serve until the standard input ends."""
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)

@@ -7,7 +7,7 @@ so that the comparison stays fair when the schema changes.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Final
@@ -20,7 +20,8 @@ from benchmarks.requests import spread_over
 from benchmarks.stand import Books
 from ledger_service.store_round_trips import with_stacked_numbers
 
-_SCHEMA: Final = "raw"
+CHECK_TABLES: Final = ("acct_transaction", "external_payments")
+"""Those that a check is written to."""
 
 # What is different in every document. Numbers go up, texts get the document's number.
 _NUMBERED: Final = frozenset(
@@ -31,24 +32,26 @@ _NUMBERED: Final = frozenset(
     }
 )
 
-_UPDATE_BALANCES: Final = f"""
-    UPDATE {_SCHEMA}.account_balance AS balance
+_UPDATE_BALANCES: Final = """
+    UPDATE {schema}.account_balance AS balance
        SET balance = balance.balance + change.amount, last_event_no = $4
       FROM unnest($2::bigint[], $3::bigint[]) AS change (acct_no, amount)
      WHERE balance.client_no = $1 AND balance.acct_no = change.acct_no
-"""  # noqa: S608  # our own name
+"""
 
-_UPDATE_BALANCE: Final = f"""
-    UPDATE {_SCHEMA}.account_balance
+_UPDATE_BALANCE: Final = """
+    UPDATE {schema}.account_balance
        SET balance = balance + $3, last_event_no = $4
      WHERE client_no = $1 AND acct_no = $2
-"""  # noqa: S608  # our own name
+"""
 
-_ASK_BALANCE: Final = f"""
+_ASK_BALANCE: Final = """
     SELECT balance, last_event_no
-      FROM {_SCHEMA}.account_balance
+      FROM {schema}.account_balance
      WHERE client_no = $1 AND acct_no = $2
-"""  # noqa: S608  # our own name
+"""
+
+_ACCOUNTS: Final = "SELECT acct_no FROM account_balance WHERE client_no = $1 ORDER BY acct_no"
 
 _COLUMN_TYPES: Final = """
     SELECT format_type(atttypid, atttypmod)
@@ -85,8 +88,10 @@ class RawTables:
         books: Books,
         document: Document,
         types: Mapping[str, Sequence[str]],
+        schema: str,
     ) -> None:
         """types: by table, those of its columns."""
+        self._schema = schema
         self._connection = connection
         self._client_no = books.client_no
         self._acct_nos = spread_over(books.acct_nos)
@@ -94,37 +99,46 @@ class RawTables:
         self._stride = max(len(rows) for rows in document.values())
         self._amount = sum(row["amount"] for row in document["acct_transaction"])
         self._written = 0
+        self._update_balances = _UPDATE_BALANCES.format(schema=schema)
+        self._ask_balance = _ASK_BALANCE.format(schema=schema)
         self._statement = self._one_statement()
-        self._statement_of_many = _statement_of_many(types)
+        self._statement_of_many = self._statement_of_rows(types)
 
     @classmethod
     async def copied(
-        cls, connection: asyncpg.Connection, books: Books, sample: Books, tables: Sequence[str]
+        cls,
+        connection: asyncpg.Connection,
+        books: Books,
+        sample: Books,
+        tables: Sequence[str],
+        schema: str = "raw",
     ) -> "RawTables":
-        """Empty copies of the tables, and of the balances of these books. sample: books of which one document
-        is all that they have in these tables.
+        """Empty copies of the tables, and of the balances of these books, in a schema of their own. sample:
+        books of which one document is all that they have in these tables.
         """
-        await connection.execute(f"DROP SCHEMA IF EXISTS {_SCHEMA} CASCADE; CREATE SCHEMA {_SCHEMA}")
+        await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
         for table in ("account_balance", *tables):
             options = ", ".join(await connection.fetchval(_OPTIONS, table) or ())
             stored = f"WITH ({options})" if options else ""
-            await connection.execute(f"CREATE TABLE {_SCHEMA}.{table} (LIKE {table} INCLUDING ALL) {stored}")
+            await connection.execute(f"CREATE TABLE {schema}.{table} (LIKE {table} INCLUDING ALL) {stored}")
         await connection.execute(
-            f"INSERT INTO {_SCHEMA}.account_balance SELECT * FROM account_balance WHERE client_no = $1",  # noqa: S608
+            f"INSERT INTO {schema}.account_balance SELECT * FROM account_balance WHERE client_no = $1",  # noqa: S608
             books.client_no,
         )
-        await connection.execute(f"ANALYZE {_SCHEMA}.account_balance")
-        document, types = {}, {}
-        for table in tables:
-            rows = await connection.fetch(f"SELECT * FROM {table} WHERE client_no = $1", sample.client_no)  # noqa: S608
-            assert rows, f"{table} has nothing of the document"
-            document[table] = [dict(row) for row in rows]
-            types[table] = [row[0] for row in await connection.fetch(_COLUMN_TYPES, table)]
-        return cls(connection, books, document, types)
+        await connection.execute(f"ANALYZE {schema}.account_balance")
+        return cls(connection, books, *await _read_document(connection, sample, tables), schema)
+
+    @classmethod
+    async def of_the_ledger(
+        cls, connection: asyncpg.Connection, books: Books, sample: Books, tables: Sequence[str]
+    ) -> "RawTables":
+        """The ledger's own tables: only for rounds that are undone."""
+        schema = await connection.fetchval("SELECT current_schema()")
+        return cls(connection, books, *await _read_document(connection, sample, tables), schema)
 
     async def ask_one(self) -> None:
         """Ask for the balance of an account."""
-        await self._connection.fetchrow(_ASK_BALANCE, self._client_no, next(self._acct_nos))
+        await self._connection.fetchrow(self._ask_balance, self._client_no, next(self._acct_nos))
 
     async def write_one(self) -> None:
         """Write one document by one prepared statement, which is a transaction by itself."""
@@ -145,28 +159,75 @@ class RawTables:
         await self._connection.execute(statement, *values)
 
     def _one_statement(self) -> str:
-        steps, parameters = [_UPDATE_BALANCE], count(5)
+        steps, parameters = [_UPDATE_BALANCE.format(schema=self._schema)], count(5)
         for table, pattern in self._document.items():
             rows = (f"({', '.join(f'${next(parameters)}' for _ in row)})" for row in pattern)
-            steps.append(f"INSERT INTO {_SCHEMA}.{table} VALUES {', '.join(rows)}")  # noqa: S608  # our own names
+            steps.append(f"INSERT INTO {self._schema}.{table} VALUES {', '.join(rows)}")  # noqa: S608  # our own names
+        return _together(steps)
+
+    def _statement_of_rows(self, types: Mapping[str, Sequence[str]]) -> str:
+        """What `_one_statement` does, of rows that are given as arrays, a column each."""
+        steps, parameters = [self._update_balances], count(5)
+        for table, columns in types.items():
+            arrays = ", ".join(f"${next(parameters)}::{_SHORT_NAMES.get(each, each)}[]" for each in columns)
+            steps.append(f"INSERT INTO {self._schema}.{table} SELECT * FROM unnest({arrays})")  # noqa: S608  # our own names
         return _together(steps)
 
     async def copy_round(self, meter: Meter, commits: int, documents: int) -> Sample:
         """A round of so many commits of so many documents each."""
         prepared = self._commits(commits, documents)
-        sample, _ = await meter.measure(commits * documents, self._write(prepared))
+        sample, _ = await meter.measure(commits * documents, self.write(self._connection, prepared))
         return sample
+
+    async def undone_round(self, meter: Meter, commits: int, documents: int) -> Sample:
+        """The same, but nothing of it stays: savepoints of a transaction that is rolled back."""
+        transaction = self._connection.transaction()
+        await transaction.start()
+        try:
+            return await self.copy_round(meter, commits, documents)
+        finally:
+            await transaction.rollback()
+
+    def commit_of(self, given: Mapping[str, Sequence[Any]]) -> tuple[Commit, Iterable[tuple[int, int]]]:
+        """A commit of documents of one row in each table, of each of which this is given, by column: acct_no
+        and amount at least. With their numbers, event_no and source_no. As quick as can be.
+        """
+        acct_nos = given["acct_no"]
+        columns = {
+            table: {
+                name: given.get(name) or self._column(name, value, len(acct_nos))
+                for name, value in row.items()
+            }
+            for table, (row,) in self._document.items()
+        }
+        self._written += len(acct_nos)
+        changes: dict[int, int] = {}
+        for acct_no, amount in zip(acct_nos, given["amount"], strict=True):
+            changes[acct_no] = changes.get(acct_no, 0) + amount
+        rows = {table: list(zip(*each.values(), strict=True)) for table, each in columns.items()}
+        # In the order in which others lock them.
+        commit = Commit(rows, dict(sorted(changes.items())), self._written * self._stride)
+        transactions = columns["acct_transaction"]
+        return commit, zip(transactions["event_no"], transactions["source_no"], strict=True)
+
+    def _column(self, name: str, value: Any, documents: int) -> Sequence[Any]:
+        """What the next so many documents have in a column of which nothing is given."""
+        if name in _NUMBERED:
+            first = value + (self._written + 1) * self._stride
+            return range(first, first + documents * self._stride, self._stride)
+        return [self._client_no if name == "client_no" else value] * documents
 
     def _commits(self, count: int, documents: int) -> list[Commit]:
         return [self._commit(list(islice(self._acct_nos, documents))) for _ in range(count)]
 
-    async def _write(self, commits: Sequence[Commit]) -> None:
+    async def write(self, connection: asyncpg.Connection, commits: Iterable[Commit]) -> None:
+        """Write the commits, one after the other."""
         for commit in commits:
-            async with self._connection.transaction():
+            async with connection.transaction():
                 for table, rows in commit.rows.items():
-                    await self._connection.copy_records_to_table(table, records=rows, schema_name=_SCHEMA)
-                await self._connection.execute(
-                    _UPDATE_BALANCES,
+                    await connection.copy_records_to_table(table, records=rows, schema_name=self._schema)
+                await connection.execute(
+                    self._update_balances,
                     self._client_no,
                     list(commit.changes),
                     list(commit.changes.values()),
@@ -199,13 +260,22 @@ class RawTables:
         return f"{value} {number}" if isinstance(value, str) else value + number * self._stride
 
 
-def _statement_of_many(types: Mapping[str, Sequence[str]]) -> str:
-    """What `_one_statement` does, of rows that are given as arrays, a column each."""
-    steps, parameters = [_UPDATE_BALANCES], count(5)
-    for table, columns in types.items():
-        arrays = ", ".join(f"${next(parameters)}::{_SHORT_NAMES.get(each, each)}[]" for each in columns)
-        steps.append(f"INSERT INTO {_SCHEMA}.{table} SELECT * FROM unnest({arrays})")  # noqa: S608  # our own names
-    return _together(steps)
+async def _read_document(
+    connection: asyncpg.Connection, sample: Books, tables: Sequence[str]
+) -> tuple[Document, Mapping[str, Sequence[str]]]:
+    """The one document that these books have, and by table the types of its columns."""
+    document, types = {}, {}
+    for table in tables:
+        rows = await connection.fetch(f"SELECT * FROM {table} WHERE client_no = $1", sample.client_no)  # noqa: S608
+        assert rows, f"{table} has nothing of the document"
+        document[table] = [dict(row) for row in rows]
+        types[table] = [row[0] for row in await connection.fetch(_COLUMN_TYPES, table)]
+    return document, types
+
+
+async def read_books(connection: asyncpg.Connection, client_no: int) -> Books:
+    """The books of a client."""
+    return Books(client_no, [row["acct_no"] for row in await connection.fetch(_ACCOUNTS, client_no)])
 
 
 def _together(steps: Sequence[str]) -> str:

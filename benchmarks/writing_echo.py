@@ -15,16 +15,13 @@ import asyncpg
 import uvloop
 
 from benchmarks.echo import serve
-from benchmarks.raw_copy import RawTables
-from benchmarks.stand import Books
+from benchmarks.raw_copy import CHECK_TABLES, RawTables, read_books
 from ledger_service.posting_queue import TURNS_AT_THE_DOOR
 from ledger_service.store_books import POSTING_SETTINGS
 
 WRITE: Final = "Write"
 ASK_AND_WRITE: Final = "AskAndWrite"
 WRITE_TOGETHER: Final = "WriteTogether"
-
-_TABLES: Final = ("acct_transaction", "external_payments")
 
 
 class _GroupWriter:
@@ -73,12 +70,8 @@ class _GroupWriter:
 async def _serve(url: str, client_no: int, sample_client_no: int) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute(POSTING_SETTINGS)
-    accounts = "SELECT acct_no FROM account_balance WHERE client_no = $1 ORDER BY acct_no"
-    books, sample = [
-        Books(each, [row["acct_no"] for row in await connection.fetch(accounts, each)])
-        for each in (client_no, sample_client_no)
-    ]
-    raw = await RawTables.copied(connection, books, sample, _TABLES)
+    books, sample = [await read_books(connection, each) for each in (client_no, sample_client_no)]
+    raw = await RawTables.copied(connection, books, sample, CHECK_TABLES)
 
     async def ask_and_write() -> None:
         await raw.ask_one()

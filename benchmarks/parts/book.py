@@ -2,25 +2,36 @@
 
 Both books have the same accounts, each on a PostgreSQL and a ledger of its own. One of them has a history of
 three years; its first account has a hundredth of all of it.
+
+What is physical is measured as well: COPY of the same rows into the tables of both books, and of each read
+the statement alone, beside an empty call.
 """
 
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+import asyncpg
+from google.protobuf.empty_pb2 import Empty
+
+from benchmarks import echo
 from benchmarks.explaining import EXPLAINABLE, explained
-from benchmarks.figures import Mark, Outcome, percentile, ratio_mark
+from benchmarks.figures import Mark, Measurement, Outcome, percentile, ratio, ratio_mark
 from benchmarks.filling import BUSIEST, HISTORY, fill
 from benchmarks.postings import bulk_round, single_round
-from benchmarks.requests import check_calls, spread_over
+from benchmarks.raw_copy import CHECK_TABLES, RawTables
+from benchmarks.requests import check_calls, single_checks, spread_over
 from benchmarks.rounds import Subject, take_turns
 from benchmarks.scale import MOST_VERIFIED, Scale
-from benchmarks.stand import Books, Stand, running_stand
+from benchmarks.stand import Books, Stand, open_channel, running_stand
+from ledger_service import store_reads
+from ledger_service.store_transactions import LOOKUP_SETTINGS, TransactionFilter, list_transactions
 from service_kit.dates import date_to_proto
 from tallybook.ledger.v1.account_pb2 import GetBalanceRequest
 from tallybook.ledger.v1.ledger_pb2 import ListTransactionsRequest
@@ -42,7 +53,25 @@ _SUMMED_UP: Final = """
                     WHERE client_no = $1 AND acct_no = $2 AND through_event_no = last_event_no)
 """
 
+_PAGE: Final = 100
+_AFTER_ALL: Final = 2**63 - 1
+
 Read = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """Calls of one kind; and the statements of others of this kind alone, on a connection like those of the
+    ledger.
+    """
+
+    calls: Sequence[Read]
+    statements: Sequence[Read]
+
+    @classmethod
+    def made(cls, call: Callable[[], Read], statement: Callable[[], Read], count: int) -> "_Reads":
+        """So many of each."""
+        return cls([call() for _ in range(count)], [statement() for _ in range(count)])
 
 
 async def measure(scale: Scale) -> Outcome:
@@ -92,40 +121,107 @@ async def measure(scale: Scale) -> Outcome:
         marks = [ratio_mark(of_big, of_empty, _WANTED) for of_big, of_empty in (bulk, single)]
         if scale.book_transactions // BUSIEST > _LONG_HISTORY:
             notes.append(await _sum_up_busiest(*big, today))
-        for name, reads in _reads(*big, today, scale.reads).items():
-            mark, line = await _measure_reads(big[0], name, reads)
-            marks.append(mark)
-            notes.append(line)
+        notes.append(await _measure_empty_calls(scale.reads))
+        async with big[0].connection() as connection:
+            await connection.execute(LOOKUP_SETTINGS)
+            for name, reads in _reads(*big, connection, today, scale.reads).items():
+                mark, lines = await _measure_reads(big[0], name, reads)
+                marks.append(mark)
+                notes += lines
+        copied = await _measure_copy(places, calls, scale.rounds)
+        notes.append(
+            f"COPY of the same rows into the tables of the big book reaches {ratio(*copied):.2f} of that into"
+            " those of the empty one"
+        )
         await empty[0].verify()
         if scale.book_transactions <= MOST_VERIFIED:
             await big[0].verify()
-    return Outcome([*bulk, *single], marks, notes)
+    return Outcome([*bulk, *single, *copied], marks, notes)
 
 
-def _reads(stand: Stand, books: Books, today: date, count: int) -> dict[str, Sequence[Read]]:
+async def _measure_copy(
+    places: Mapping[str, tuple[Stand, Books]], commits: int, rounds: int
+) -> list[Measurement]:
+    """COPY into the tables of both books, undone each time. Comes last: what is undone is still in the way
+    of who reads.
+    """
+    async with AsyncExitStack() as stack:
+        subjects = []
+        for place, (stand, books) in places.items():
+            sample = await stand.open_books(1)
+            await stand.ledger.transactions.RecordExternalPayment(single_checks(sample, 1)[0])
+            connection = await stack.enter_async_context(stand.connection())
+            raw = await RawTables.of_the_ledger(connection, books, sample, CHECK_TABLES)
+            copy = partial(raw.undone_round, stand.meter, commits, _DRAFTS)
+            subjects.append(Subject(f"{place}, COPY of {_DRAFTS:,} at once", "transactions", copy))
+        return await take_turns(subjects, rounds)
+
+
+def _reads(
+    stand: Stand, books: Books, connection: asyncpg.Connection, today: date, count: int
+) -> dict[str, _Reads]:
     """What is read, so many times: of accounts without any order, and as of days without any."""
     accounts, client_no = stand.ledger.accounts, books.client_no
     acct_nos = spread_over(books.acct_nos)
     busiest = books.acct_nos[0]
     days = itertools.cycle(today - timedelta(days=day) for day in spread_over(range(HISTORY.days)))
 
-    def balance(acct_no: int, as_of: date | None = None) -> Read:
-        request = GetBalanceRequest(
-            client_no=client_no, acct_no=acct_no, effective_date=date_to_proto(as_of) if as_of else None
-        )
-        return partial(accounts.GetBalance, request)
+    def balances(acct_nos: Iterator[int]) -> _Reads:
+        def call() -> Read:
+            return partial(
+                accounts.GetBalance, GetBalanceRequest(client_no=client_no, acct_no=next(acct_nos))
+            )
 
-    def page(acct_no: int) -> Read:
-        request = ListTransactionsRequest(client_no=client_no, acct_no=acct_no)
-        return partial(stand.ledger.transactions.ListTransactions, request)
+        def statement() -> Read:
+            return partial(store_reads.balances_now, connection, client_no, next(acct_nos))
+
+        return _Reads.made(call, statement, count)
+
+    def balances_at_dates(acct_nos: Iterator[int]) -> _Reads:
+        def call() -> Read:
+            request = GetBalanceRequest(
+                client_no=client_no, acct_no=next(acct_nos), effective_date=date_to_proto(next(days))
+            )
+            return partial(accounts.GetBalance, request)
+
+        def statement() -> Read:
+            return partial(store_reads.balances_at_date, connection, client_no, next(acct_nos), next(days))
+
+        return _Reads.made(call, statement, count)
+
+    def pages(acct_nos: Iterator[int]) -> _Reads:
+        def call() -> Read:
+            request = ListTransactionsRequest(client_no=client_no, acct_no=next(acct_nos))
+            return partial(stand.ledger.transactions.ListTransactions, request)
+
+        def statement() -> Read:
+            wanted = _of_account(client_no, next(acct_nos))
+            return partial(list_transactions, connection, wanted, _AFTER_ALL, _PAGE + 1)
+
+        return _Reads.made(call, statement, count)
 
     return {
-        "GetBalance": [balance(next(acct_nos)) for _ in range(count)],
-        "a page of ListTransactions": [page(next(acct_nos)) for _ in range(count)],
-        "a page of ListTransactions, busiest account": [page(busiest) for _ in range(count)],
-        "GetBalance as of a date": [balance(next(acct_nos), next(days)) for _ in range(count)],
-        "GetBalance as of a date, busiest account": [balance(busiest, next(days)) for _ in range(count)],
+        "GetBalance": balances(acct_nos),
+        "a page of ListTransactions": pages(acct_nos),
+        "a page of ListTransactions, busiest account": pages(itertools.repeat(busiest)),
+        "GetBalance as of a date": balances_at_dates(acct_nos),
+        "GetBalance as of a date, busiest account": balances_at_dates(itertools.repeat(busiest)),
     }
+
+
+def _of_account(client_no: int, acct_no: int) -> TransactionFilter:
+    return TransactionFilter(
+        client_no=client_no,
+        acct_no=acct_no,
+        plan_instance_no=0,
+        transaction_types=frozenset(),
+        effective_from=None,
+        effective_to=None,
+        source_no=0,
+        amount_from=None,
+        amount_to=None,
+        voided=None,
+    )
 
 
 async def _sum_up_busiest(stand: Stand, books: Books, today: date) -> str:
@@ -150,8 +246,40 @@ async def _sum_up_busiest(stand: Stand, books: Books, today: date) -> str:
     )
 
 
-async def _measure_reads(stand: Stand, name: str, reads: Sequence[Read]) -> tuple[Mark, str]:
-    """How long each takes, one after the other, and what the statements of a few of them read."""
+async def _measure_empty_calls(count: int) -> str:
+    """How long a call takes that does nothing."""
+    with echo.running_echo() as (target, _):
+        async with open_channel(target) as channel:
+            call = channel.unary_unary(
+                echo.path_of(echo.ECHO),
+                request_serializer=Empty.SerializeToString,
+                response_deserializer=Empty.FromString,
+            )
+            milliseconds = await _timed([partial(call, Empty())] * count)
+    return f"an empty call: {_percentiles(milliseconds)}"
+
+
+async def _measure_reads(stand: Stand, name: str, reads: _Reads) -> tuple[Mark, list[str]]:
+    """How long each takes, one after the other, and its statement alone; and what a few of them read."""
+    alone = await _timed(reads.statements)
+    milliseconds = await _timed(reads.calls)
+    few = reads.calls[:_WARM_UP]
+    async with explained(stand) as statements:
+        for read in few:
+            await read()
+    rows = max(_in_all(statements, "rows", len(few)))
+    pages = max(_in_all(statements, "buffers", len(few)))
+    mark = Mark(
+        f"p99 of {name}", percentile(milliseconds, 99), _WANTED_MILLISECONDS, at_most=True, unit=" ms"
+    )
+    return mark, [
+        f"{name}: {_percentiles(milliseconds)}; reads at most {rows:,} rows, {pages:,} pages",
+        f"  its statement alone: {_percentiles(alone)}",
+    ]
+
+
+async def _timed(reads: Sequence[Read]) -> list[float]:
+    """Milliseconds of each, one after the other, once a few were made that don't count."""
     for read in reads[:_WARM_UP]:
         await read()
     milliseconds = []
@@ -159,14 +287,11 @@ async def _measure_reads(stand: Stand, name: str, reads: Sequence[Read]) -> tupl
         began = time.perf_counter()
         await read()
         milliseconds.append((time.perf_counter() - began) * 1e3)
-    async with explained(stand) as statements:
-        for read in reads[:_WARM_UP]:
-            await read()
-    rows = max(_in_all(statements, "rows", len(reads[:_WARM_UP])))
-    pages = max(_in_all(statements, "buffers", len(reads[:_WARM_UP])))
-    p50, p99 = percentile(milliseconds, 50), percentile(milliseconds, 99)
-    mark = Mark(f"p99 of {name}", p99, _WANTED_MILLISECONDS, at_most=True, unit=" ms")
-    return mark, f"{name}: p50 {p50:.2f} ms, p99 {p99:.2f} ms; reads at most {rows:,} rows, {pages:,} pages"
+    return milliseconds
+
+
+def _percentiles(milliseconds: Sequence[float]) -> str:
+    return f"p50 {percentile(milliseconds, 50):.2f} ms, p99 {percentile(milliseconds, 99):.2f} ms"
 
 
 def _in_all(statements: Sequence[Any], what: str, reads: int) -> list[int]:
