@@ -96,8 +96,9 @@ def _source_row(table: str) -> str:
 
 # The void of a transaction is found by the index that lets it have only one. A void shows the source of
 # what it voids; what that refers to (the payment of a refund) is in the row of the voided transaction. Of the
-# source tables, only the one of the type is looked into: by its key on connections with LOOKUP_SETTINGS, or
-# those of the poster. On others, a plan that was made for an empty table reads the whole of it for each row.
+# source tables, only the one of the type is looked into, and none after it: by its key on connections with
+# LOOKUP_SETTINGS, or those of the poster. On others, a plan that was made for an empty table reads the whole
+# of it for each row.
 _TRANSACTIONS: Final = f"""
     SELECT t.client_no,
            t.event_no,
@@ -122,7 +123,7 @@ _TRANSACTIONS: Final = f"""
         ON t.transaction_type < 0
        AND original.client_no = t.client_no
        AND original.event_no = t.related_event_no
-      LEFT JOIN LATERAL ({" UNION ALL ".join(map(_source_row, _DETAILS))}) AS source ON true
+      LEFT JOIN LATERAL ({" UNION ALL ".join(map(_source_row, _DETAILS))} LIMIT 1) AS source ON true
 """  # noqa: S608  # our own text
 
 # In a row: where the details begin, after all that the transaction itself has.
