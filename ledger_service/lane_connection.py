@@ -3,17 +3,11 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
 
 from ledger_service.settings import LedgerSettings
 from ledger_service.store_books import POSTING_SETTINGS
 from service_kit.database import LOST_RACE, RawConnection, open_connection
-
-# A plan is made for tables of the size that they have at that moment. In a book that has just been opened, to
-# read a whole table is the cheapest plan, and the dearest when it has grown. PostgreSQL plans again when it
-# has analysed a table, but that may be minutes away.
-_FIRST_PLANS_SECONDS: Final = 1.0
-_OLDEST_PLANS_SECONDS: Final = 300.0
+from service_kit.plan_age import FORGET_PLANS, PlanAge
 
 
 class LaneConnection:
@@ -23,17 +17,15 @@ class LaneConnection:
         self._settings = settings
         self._clock = clock
         self._held: RawConnection | None = None
-        self._plans_age = 0.0
-        self._plans_until = 0.0
+        self._plans = PlanAge(clock)
 
     @asynccontextmanager
     async def trusted(self) -> AsyncIterator[RawConnection]:
         """The connection, which is given up when anything but a lost race happens on it."""
         connection = await self._open()
         try:
-            if self._clock() >= self._plans_until:
-                await connection.execute("DISCARD PLANS")
-                self._keep_plans(min(2 * self._plans_age, _OLDEST_PLANS_SECONDS))
+            if self._plans.is_over():
+                await connection.execute(FORGET_PLANS)
             yield connection
         except LOST_RACE:
             raise
@@ -57,9 +49,5 @@ class LaneConnection:
                 opened.terminate()
                 raise
             self._held = opened
-            self._keep_plans(_FIRST_PLANS_SECONDS)
+            self._plans = PlanAge(self._clock)
         return self._held
-
-    def _keep_plans(self, seconds: float) -> None:
-        self._plans_age = seconds
-        self._plans_until = self._clock() + seconds

@@ -36,6 +36,7 @@ from ledger_service.verification import LedgerVerifier
 from ledger_service.watching import running_watcher
 from service_kit.clock import SystemClock
 from service_kit.database import create_engine, prepare_connections
+from service_kit.plan_age import forget_old_plans
 from service_kit.relay import running_relay
 from service_kit.server import ServiceDefinition
 from tallybook.ledger.v1 import (
@@ -73,6 +74,7 @@ async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
     engine = create_engine(settings, name="ledger")
     lookups = create_engine(settings, name="ledger lookups")
     prepare_connections(lookups, LOOKUP_SETTINGS)
+    forget_old_plans(lookups)
     clock = SystemClock()
     try:
         async with (
