@@ -101,6 +101,7 @@ async def _measure(given: argparse.Namespace, names: list[str], scale: Scale) ->
     results.write_text(json.dumps(document(outcomes, about), indent=2) + "\n")
     console.print(f"written: {results}")
     if "posting" in outcomes:
+        # Of each size: the ledger, the limit, and what only writes.
         measured = outcomes["posting"].measurements
         picture = RESULTS / "posting.svg"
         picture.write_text(plot(f"Posting on {about['machine']}", measured[::3], measured[1::3]))

@@ -1,4 +1,4 @@
-"""The least that a call of many checks can cost: one whose rows are written, and nothing more.
+"""What a call of many checks costs whose rows are written, and nothing more.
 
 `python -m benchmarks.bare_posting URL CLIENT_NO SAMPLE_CLIENT_NO` serves PostTransactions as the ledger does,
 for calls of checks. It reads accounts, amounts and reference codes from the drafts, COPYs the two rows of
@@ -8,7 +8,6 @@ decided; there are no keys, digests or audit events, and numbers are counted in 
 """
 
 import asyncio
-import gc
 import sys
 from operator import attrgetter
 from typing import Final
@@ -20,12 +19,13 @@ import uvloop
 from benchmarks import echo
 from benchmarks.raw_copy import CHECK_TABLES, RawTables, read_books
 from benchmarks.stand import CHANNEL_OPTIONS
+from ledger_service.service import collect_garbage_less_often
 from ledger_service.store_books import POSTING_SETTINGS
 from tallybook.ledger.v1 import ledger_pb2
 
 _SERVICE: Final = ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name
 _SCHEMA: Final = "bare"
-# As many as there are calls in flight: none waits for the commit of another.
+# Calls that post on the same accounts wait for each other's commits, on however many connections.
 _CONNECTIONS: Final = 4
 
 
@@ -78,10 +78,9 @@ async def _serve(url: str, client_no: int, sample_client_no: int) -> None:
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(_SERVICE, {"PostTransactions": handler}),)
     )
-    # As the ledger does.
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
-    await echo.run(server)
+    collect_garbage_less_often()
+    await echo.serve_until_input_ends(server)
+    await opened[0].execute(f"DROP SCHEMA {_SCHEMA} CASCADE")
     for connection in opened:
         await connection.close()
 

@@ -36,11 +36,11 @@ async def serve(methods: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
     }
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
-    await run(server)
+    await serve_until_input_ends(server)
 
 
-async def run(server: grpc.aio.Server) -> None:
-    """Serve until the standard input ends."""
+async def serve_until_input_ends(server: grpc.aio.Server) -> None:
+    """Serve on a port that the system chooses, which is printed."""
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)
@@ -49,8 +49,8 @@ async def run(server: grpc.aio.Server) -> None:
 
 
 @contextmanager
-def running_echo(module: str = "benchmarks.echo", *arguments: str) -> Iterator[tuple[str, int]]:
-    """The address and the process id of an echo service in a process of its own."""
+def running_service(module: str = "benchmarks.echo", *arguments: str) -> Iterator[tuple[str, int]]:
+    """The address and the process id of a service of this kind in a process of its own."""
     command = [sys.executable, "-m", module, *arguments]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdin is not None

@@ -40,6 +40,7 @@ class _Scales:
 def plot(title: str, product: Sequence[Measurement], limit: Sequence[Measurement]) -> str:
     """The picture; there is a limit for each of what was measured, of the same batch size."""
     pairs = sorted(zip(product, limit, strict=True), key=lambda pair: _size(pair[0]))
+    assert all(_size(one) == _size(other) for one, other in pairs), "a limit of another batch size"
     products, limits = [one for one, _ in pairs], [other for _, other in pairs]
     step = tick_step(max(each.rate for each in (*products, *limits)))
     top = step * math.ceil(max(each.rate for each in (*products, *limits)) * 1.05 / step)

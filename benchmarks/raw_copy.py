@@ -2,8 +2,9 @@
 single calls one statement that does the same.
 
 The rows go into copies of the ledger's own tables, with all their indexes, and the balances of the accounts
-are updated in the same commit. What a row looks like is learned from a document that the ledger wrote itself,
-so that the comparison stays fair when the schema changes.
+are updated in the same commit; or into these tables themselves, where all of it is undone. What a row looks
+like is learned from a document that the ledger wrote itself, so that the comparison stays fair when the
+schema changes.
 """
 
 from collections import Counter
@@ -80,7 +81,7 @@ class Commit:
 
 
 class RawTables:
-    """Copies of the tables that a document is written to; made by `copied`."""
+    """The tables that a document is written to: copies (`copied`), or the ledger's own (`of_the_ledger`)."""
 
     def __init__(
         self,
@@ -189,13 +190,13 @@ class RawTables:
             await transaction.rollback()
 
     def commit_of(self, given: Mapping[str, Sequence[Any]]) -> tuple[Commit, Iterable[tuple[int, int]]]:
-        """A commit of documents of one row in each table, of each of which this is given, by column: acct_no
-        and amount at least. With their numbers, event_no and source_no. As quick as can be.
+        """A commit of at least one document, each of one row in each table, with what is given by column:
+        acct_no and amount at least. And their numbers, event_no and source_no. As quick as can be.
         """
         acct_nos = given["acct_no"]
         columns = {
             table: {
-                name: given.get(name) or self._column(name, value, len(acct_nos))
+                name: given[name] if name in given else self._column(name, value, len(acct_nos))
                 for name, value in row.items()
             }
             for table, (row,) in self._document.items()
@@ -212,9 +213,11 @@ class RawTables:
 
     def _column(self, name: str, value: Any, documents: int) -> Sequence[Any]:
         """What the next so many documents have in a column of which nothing is given."""
-        if name in _NUMBERED:
+        if name in _NUMBERED and isinstance(value, int):
             first = value + (self._written + 1) * self._stride
             return range(first, first + documents * self._stride, self._stride)
+        if name in _NUMBERED:
+            return [self._numbered(value, self._written + 1 + place) for place in range(documents)]
         return [self._client_no if name == "client_no" else value] * documents
 
     def _commits(self, count: int, documents: int) -> list[Commit]:

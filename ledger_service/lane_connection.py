@@ -3,11 +3,17 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from ledger_service.settings import LedgerSettings
 from ledger_service.store_books import POSTING_SETTINGS
 from service_kit.database import LOST_RACE, RawConnection, open_connection
 from service_kit.plan_age import FORGET_PLANS, PlanAge
+
+
+class _Held(NamedTuple):
+    connection: RawConnection
+    plans: PlanAge
 
 
 class LaneConnection:
@@ -16,15 +22,14 @@ class LaneConnection:
     def __init__(self, settings: LedgerSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._clock = clock
-        self._held: RawConnection | None = None
-        self._plans = PlanAge(clock)
+        self._held: _Held | None = None
 
     @asynccontextmanager
     async def trusted(self) -> AsyncIterator[RawConnection]:
         """The connection, which is given up when anything but a lost race happens on it."""
-        connection = await self._open()
+        connection, plans = await self._open()
         try:
-            if self._plans.is_over():
+            if plans.take_due():
                 await connection.execute(FORGET_PLANS)
             yield connection
         except LOST_RACE:
@@ -38,16 +43,15 @@ class LaneConnection:
         """Close it."""
         held, self._held = self._held, None
         if held is not None:
-            await held.close()
+            await held.connection.close()
 
-    async def _open(self) -> RawConnection:
-        if self._held is None or self._held.is_closed():
+    async def _open(self) -> _Held:
+        if self._held is None or self._held.connection.is_closed():
             opened = await open_connection(self._settings, name="ledger poster")
             try:
                 await opened.execute(POSTING_SETTINGS)
             except BaseException:
                 opened.terminate()
                 raise
-            self._held = opened
-            self._plans = PlanAge(self._clock)
+            self._held = _Held(opened, PlanAge(self._clock))
         return self._held

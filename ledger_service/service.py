@@ -70,7 +70,7 @@ class Servicers:
 @asynccontextmanager
 async def lifespan(settings: LedgerSettings) -> AsyncIterator[Servicers]:
     """Open the database, start the poster and the relay; stop them after the last call."""
-    _collect_garbage_less_often()
+    collect_garbage_less_often()
     engine = create_engine(settings, name="ledger")
     lookups = create_engine(settings, name="ledger lookups")
     prepare_connections(lookups, LOOKUP_SETTINGS)
@@ -113,7 +113,7 @@ def _both(wake_relay: Callable[[], None], wake_watcher: Callable[[], None]) -> C
     return wake
 
 
-def _collect_garbage_less_often() -> None:
+def collect_garbage_less_often() -> None:
     """A group is tens of thousands of tuples that live for milliseconds and are freed by their counts. To
     look for cycles among them as often as Python does by default takes half of the time of a large call.
     """

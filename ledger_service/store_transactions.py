@@ -143,15 +143,15 @@ class TransactionFilter:
     """What a list of transactions is limited to; 0, None and an empty set are no limit."""
 
     client_no: int
-    acct_no: int
-    plan_instance_no: int
-    transaction_types: frozenset[int]
-    effective_from: date | None
-    effective_to: date | None
-    source_no: int
-    amount_from: Money | None
-    amount_to: Money | None
-    voided: bool | None
+    acct_no: int = 0
+    plan_instance_no: int = 0
+    transaction_types: frozenset[int] = frozenset()
+    effective_from: date | None = None
+    effective_to: date | None = None
+    source_no: int = 0
+    amount_from: Money | None = None
+    amount_to: Money | None = None
+    voided: bool | None = None
 
 
 _CREDIT_MEMO_LINES: Final = """

@@ -31,8 +31,8 @@ class PlanAge:
         self._allowed = _FIRST_SECONDS
         self._until = clock() + self._allowed
 
-    def is_over(self) -> bool:
-        """Whether to forget them now. Asked again, it is about those that are made from now on."""
+    def take_due(self) -> bool:
+        """Whether they are to be forgotten now. Who is told so forgets them: the next are new."""
         now = self._clock()
         if now < self._until:
             return False
@@ -42,7 +42,9 @@ class PlanAge:
 
 
 def forget_old_plans(engine: AsyncEngine, clock: Callable[[], float] = time.monotonic) -> None:
-    """Let the connections of an engine forget plans that are too old when they are taken from its pool."""
+    """Let every connection that the engine opens from now on forget its plans, if they are too old, when it
+    is taken from the pool.
+    """
 
     @event.listens_for(engine.sync_engine, "connect")
     def begin(_connection: AdaptedConnection, record: Any) -> None:
@@ -50,5 +52,5 @@ def forget_old_plans(engine: AsyncEngine, clock: Callable[[], float] = time.mono
 
     @event.listens_for(engine.sync_engine, "checkout")
     def look(connection: AdaptedConnection, record: Any, _proxy: object) -> None:
-        if record.info[_AGE].is_over():
+        if record.info[_AGE].take_due():
             connection.run_async(lambda driver: driver.execute(FORGET_PLANS))

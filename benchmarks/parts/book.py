@@ -3,8 +3,8 @@
 Both books have the same accounts, each on a PostgreSQL and a ledger of its own. One of them has a history of
 three years; its first account has a hundredth of all of it.
 
-What is physical is measured as well: COPY of the same rows into the tables of both books, and of each read
-the statement alone, beside an empty call.
+What is physical is measured as well: COPY of the same rows into the tables of both books, without commits;
+an empty call; and each kind of read without a call.
 """
 
 import asyncio
@@ -61,17 +61,17 @@ Read = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class _Reads:
-    """Calls of one kind; and the statements of others of this kind alone, on a connection like those of the
-    ledger.
+    """Calls of one kind; and as many reads of this kind without a call, from the database by the code of the
+    ledger, on a connection like its own.
     """
 
     calls: Sequence[Read]
-    statements: Sequence[Read]
+    alone: Sequence[Read]
 
     @classmethod
-    def made(cls, call: Callable[[], Read], statement: Callable[[], Read], count: int) -> "_Reads":
+    def made(cls, call: Callable[[], Read], alone: Callable[[], Read], count: int) -> "_Reads":
         """So many of each."""
-        return cls([call() for _ in range(count)], [statement() for _ in range(count)])
+        return cls([call() for _ in range(count)], [alone() for _ in range(count)])
 
 
 async def measure(scale: Scale) -> Outcome:
@@ -130,8 +130,8 @@ async def measure(scale: Scale) -> Outcome:
                 notes += lines
         copied = await _measure_copy(places, calls, scale.rounds)
         notes.append(
-            f"COPY of the same rows into the tables of the big book reaches {ratio(*copied):.2f} of that into"
-            " those of the empty one"
+            f"COPY of the same rows into the tables of the big book, without commits, reaches"
+            f" {ratio(*copied):.2f} of that into those of the empty one"
         )
         await empty[0].verify()
         if scale.book_transactions <= MOST_VERIFIED:
@@ -153,7 +153,7 @@ async def _measure_copy(
             connection = await stack.enter_async_context(stand.connection())
             raw = await RawTables.of_the_ledger(connection, books, sample, CHECK_TABLES)
             copy = partial(raw.undone_round, stand.meter, commits, _DRAFTS)
-            subjects.append(Subject(f"{place}, COPY of {_DRAFTS:,} at once", "transactions", copy))
+            subjects.append(Subject(f"{place}, COPY of {_DRAFTS:,} at once, undone", "transactions", copy))
         return await take_turns(subjects, rounds)
 
 
@@ -172,10 +172,10 @@ def _reads(
                 accounts.GetBalance, GetBalanceRequest(client_no=client_no, acct_no=next(acct_nos))
             )
 
-        def statement() -> Read:
+        def alone() -> Read:
             return partial(store_reads.balances_now, connection, client_no, next(acct_nos))
 
-        return _Reads.made(call, statement, count)
+        return _Reads.made(call, alone, count)
 
     def balances_at_dates(acct_nos: Iterator[int]) -> _Reads:
         def call() -> Read:
@@ -184,21 +184,21 @@ def _reads(
             )
             return partial(accounts.GetBalance, request)
 
-        def statement() -> Read:
+        def alone() -> Read:
             return partial(store_reads.balances_at_date, connection, client_no, next(acct_nos), next(days))
 
-        return _Reads.made(call, statement, count)
+        return _Reads.made(call, alone, count)
 
     def pages(acct_nos: Iterator[int]) -> _Reads:
         def call() -> Read:
-            request = ListTransactionsRequest(client_no=client_no, acct_no=next(acct_nos))
+            request = ListTransactionsRequest(client_no=client_no, acct_no=next(acct_nos), page_size=_PAGE)
             return partial(stand.ledger.transactions.ListTransactions, request)
 
-        def statement() -> Read:
-            wanted = _of_account(client_no, next(acct_nos))
+        def alone() -> Read:
+            wanted = TransactionFilter(client_no, acct_no=next(acct_nos))
             return partial(list_transactions, connection, wanted, _AFTER_ALL, _PAGE + 1)
 
-        return _Reads.made(call, statement, count)
+        return _Reads.made(call, alone, count)
 
     return {
         "GetBalance": balances(acct_nos),
@@ -207,21 +207,6 @@ def _reads(
         "GetBalance as of a date": balances_at_dates(acct_nos),
         "GetBalance as of a date, busiest account": balances_at_dates(itertools.repeat(busiest)),
     }
-
-
-def _of_account(client_no: int, acct_no: int) -> TransactionFilter:
-    return TransactionFilter(
-        client_no=client_no,
-        acct_no=acct_no,
-        plan_instance_no=0,
-        transaction_types=frozenset(),
-        effective_from=None,
-        effective_to=None,
-        source_no=0,
-        amount_from=None,
-        amount_to=None,
-        voided=None,
-    )
 
 
 async def _sum_up_busiest(stand: Stand, books: Books, today: date) -> str:
@@ -248,21 +233,20 @@ async def _sum_up_busiest(stand: Stand, books: Books, today: date) -> str:
 
 async def _measure_empty_calls(count: int) -> str:
     """How long a call takes that does nothing."""
-    with echo.running_echo() as (target, _):
+    with echo.running_service() as (target, _):
         async with open_channel(target) as channel:
             call = channel.unary_unary(
                 echo.path_of(echo.ECHO),
                 request_serializer=Empty.SerializeToString,
                 response_deserializer=Empty.FromString,
             )
-            milliseconds = await _timed([partial(call, Empty())] * count)
+            (milliseconds,) = await _timed([partial(call, Empty())] * count)
     return f"an empty call: {_percentiles(milliseconds)}"
 
 
 async def _measure_reads(stand: Stand, name: str, reads: _Reads) -> tuple[Mark, list[str]]:
-    """How long each takes, one after the other, and its statement alone; and what a few of them read."""
-    alone = await _timed(reads.statements)
-    milliseconds = await _timed(reads.calls)
+    """How long each takes, in turns with one without a call; and what a few of them read."""
+    milliseconds, alone = await _timed(reads.calls, reads.alone)
     few = reads.calls[:_WARM_UP]
     async with explained(stand) as statements:
         for read in few:
@@ -274,19 +258,21 @@ async def _measure_reads(stand: Stand, name: str, reads: _Reads) -> tuple[Mark, 
     )
     return mark, [
         f"{name}: {_percentiles(milliseconds)}; reads at most {rows:,} rows, {pages:,} pages",
-        f"  its statement alone: {_percentiles(alone)}",
+        f"  without a call: {_percentiles(alone)}",
     ]
 
 
-async def _timed(reads: Sequence[Read]) -> list[float]:
-    """Milliseconds of each, one after the other, once a few were made that don't count."""
-    for read in reads[:_WARM_UP]:
-        await read()
-    milliseconds = []
-    for read in reads:
-        began = time.perf_counter()
-        await read()
-        milliseconds.append((time.perf_counter() - began) * 1e3)
+async def _timed(*kinds: Sequence[Read]) -> list[list[float]]:
+    """Milliseconds of each, the kinds in turns, once a few were made that don't count."""
+    for turn in zip(*(reads[:_WARM_UP] for reads in kinds), strict=True):
+        for read in turn:
+            await read()
+    milliseconds: list[list[float]] = [[] for _ in kinds]
+    for turn in zip(*kinds, strict=True):
+        for read, taken in zip(turn, milliseconds, strict=True):
+            began = time.perf_counter()
+            await read()
+            taken.append((time.perf_counter() - began) * 1e3)
     return milliseconds
 
 

@@ -71,6 +71,6 @@ async def _bare_posting(stand: Stand, books: Books, sample: Books) -> AsyncItera
     """A service that only writes the rows of calls, and a meter for it."""
     clients = (str(books.client_no), str(sample.client_no))
     command = ("benchmarks.bare_posting", stand.postgres.url("tallybook_ledger"), *clients)
-    with echo.running_echo(*command) as (target, pid):
+    with echo.running_service(*command) as (target, pid):
         async with open_channel(target) as channel:
             yield Ledger(channel), stand.meter_of(pid)

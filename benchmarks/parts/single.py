@@ -72,7 +72,7 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
 @asynccontextmanager
 async def _echo(stand: Stand, *command: str) -> AsyncIterator[_Measured]:
     """Measures so many calls of a method of an echo service, so many of them in flight."""
-    with echo.running_echo(*command) as (target, pid):
+    with echo.running_service(*command) as (target, pid):
         async with open_channel(target) as channel:
 
             async def measured(method: str, calls: int, in_flight: int) -> Sample:

@@ -1,7 +1,7 @@
 """Plans that were made for a small table are made again when it has grown."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,7 +10,7 @@ import pytest
 from ledger_service.lane_connection import LaneConnection
 from ledger_service.settings import LedgerSettings
 from service_kit.database import RawConnection, driver_connection, engine_on
-from service_kit.plan_age import PlanAge, forget_old_plans
+from service_kit.plan_age import forget_old_plans
 from tests.support.databases import FreshDatabase
 
 _Connections: TypeAlias = Callable[[], AbstractAsyncContextManager[RawConnection]]
@@ -47,8 +47,8 @@ async def _reads_by_key(connection: RawConnection) -> bool:
 async def _lane(url: str, clock: Callable[[], float]) -> AsyncIterator[_Connections]:
     """The connection of a lane of the poster."""
     lane = LaneConnection(LedgerSettings(database_url=url, port=0), clock)
-    yield lane.trusted
-    await lane.aclose()
+    async with aclosing(lane):
+        yield lane.trusted
 
 
 @asynccontextmanager
@@ -56,8 +56,10 @@ async def _pool(url: str, clock: Callable[[], float]) -> AsyncIterator[_Connecti
     """The only connection of a pool."""
     engine = engine_on(url, name="tests", pool_size=1)
     forget_old_plans(engine, clock)
-    yield lambda: driver_connection(engine)
-    await engine.dispose()
+    try:
+        yield lambda: driver_connection(engine)
+    finally:
+        await engine.dispose()
 
 
 @pytest.mark.parametrize("opened", [_lane, _pool])
@@ -77,14 +79,3 @@ async def test_plans_are_made_again_when_they_are_old(
         clock.seconds = 1.0
         async with connections() as connection:
             assert await _reads_by_key(connection)
-
-
-def test_they_are_forgotten_as_the_connection_ages_and_then_once_a_minute() -> None:
-    clock = _Hand()
-    age = PlanAge(clock)
-    forgotten = []
-    for second in range(1, 250):
-        clock.seconds = float(second)
-        if age.is_over():
-            forgotten.append(second)
-    assert forgotten == [1, 3, 7, 15, 31, 63, 123, 183, 243]
