@@ -80,7 +80,7 @@ async def _serve(url: str, client_no: int, sample_client_no: int) -> None:
     )
     collect_garbage_less_often()
     await echo.serve_until_input_ends(server)
-    await opened[0].execute(f"DROP SCHEMA {_SCHEMA} CASCADE")
+    await raw.drop()
     for connection in opened:
         await connection.close()
 

@@ -30,6 +30,7 @@ _NUMBERED: Final = frozenset(
         *("event_no", "source_no", "first_event_no", "last_event_no"),
         *("payment_id", "reference_code", "gateway_reference"),
         *("invoice_no", "invoice_detail_no", "issue"),
+        *("application_no", "credit_event_no", "charge_event_no", "by_event_no"),
     }
 )
 
@@ -113,9 +114,11 @@ class RawTables:
         sample: Books,
         tables: Sequence[str],
         schema: str = "raw",
+        condition: str = "true",
     ) -> "RawTables":
         """Empty copies of the tables, and of the balances of these books, in a schema of their own. sample:
-        books of which one document is all that they have in these tables.
+        books of which one document is all that they have in these tables, of those transactions for which
+        a condition holds.
         """
         await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
         for table in ("account_balance", *tables):
@@ -127,7 +130,7 @@ class RawTables:
             books.client_no,
         )
         await connection.execute(f"ANALYZE {schema}.account_balance")
-        return cls(connection, books, *await _read_document(connection, sample, tables), schema)
+        return cls(connection, books, *await _read_document(connection, sample, tables, condition), schema)
 
     @classmethod
     async def of_the_ledger(
@@ -136,6 +139,12 @@ class RawTables:
         """The ledger's own tables: only for rounds that are undone."""
         schema = await connection.fetchval("SELECT current_schema()")
         return cls(connection, books, *await _read_document(connection, sample, tables), schema)
+
+    async def drop(self) -> None:
+        """Leave nothing of the copies behind."""
+        own = await self._connection.fetchval("SELECT current_schema()")
+        assert self._schema != own, "they are the ledger's own"
+        await self._connection.execute(f"DROP SCHEMA {self._schema} CASCADE")
 
     async def ask_one(self) -> None:
         """Ask for the balance of an account."""
@@ -264,12 +273,16 @@ class RawTables:
 
 
 async def _read_document(
-    connection: asyncpg.Connection, sample: Books, tables: Sequence[str]
+    connection: asyncpg.Connection, sample: Books, tables: Sequence[str], condition: str = "true"
 ) -> tuple[Document, Mapping[str, Sequence[str]]]:
     """The one document that these books have, and by table the types of its columns."""
     document, types = {}, {}
     for table in tables:
-        rows = await connection.fetch(f"SELECT * FROM {table} WHERE client_no = $1", sample.client_no)  # noqa: S608
+        of_table = condition if table == "acct_transaction" else "true"
+        rows = await connection.fetch(
+            f"SELECT * FROM {table} WHERE client_no = $1 AND {of_table}",  # noqa: S608  # our own condition
+            sample.client_no,
+        )
         assert rows, f"{table} has nothing of the document"
         document[table] = [dict(row) for row in rows]
         types[table] = [row[0] for row in await connection.fetch(_COLUMN_TYPES, table)]
