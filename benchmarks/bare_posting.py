@@ -43,7 +43,7 @@ class _BarePosting:
         drafts = request.drafts
         payments = map(attrgetter("external_payment"), drafts)
         amounts = map(attrgetter("amount"), drafts)
-        commit, numbers = self._raw.commit_of(
+        commit = self._raw.commit_of(
             {
                 "acct_no": list(map(attrgetter("acct_no"), drafts)),
                 "amount": list(map(attrgetter("minor_units"), amounts)),
@@ -56,7 +56,7 @@ class _BarePosting:
         finally:
             self._connections.put_nowait(connection)
         response = ledger_pb2.PostTransactionsResponse()
-        for event_no, source_no in numbers:
+        for event_no, source_no in commit.numbers:
             response.results.add().transactions.add(event_no=event_no, source_no=source_no)
         return response
 

@@ -19,9 +19,13 @@ _SERVICE: Final = "tallybook.benchmarks.Echo"
 ECHO: Final = "Echo"
 
 
-def path_of(method: str) -> str:
-    """The path of a method by its name."""
-    return f"/{_SERVICE}/{method}"
+def call_of(channel: grpc.aio.Channel, method: str) -> Callable[[Empty], Awaitable[Empty]]:
+    """What calls a method of a service that is served by `serve`."""
+    return channel.unary_unary(
+        f"/{_SERVICE}/{method}",
+        request_serializer=Empty.SerializeToString,
+        response_deserializer=Empty.FromString,
+    )
 
 
 async def serve(methods: Mapping[str, Callable[[], Awaitable[None]]]) -> None:

@@ -7,10 +7,9 @@ like is learned from a document that the ledger wrote itself, so that the compar
 schema changes.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import chain, count, islice, repeat
 from typing import Any, Final
 
 import asyncpg
@@ -74,11 +73,14 @@ Document = Mapping[str, Sequence[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The rows of one commit, by table, and by how much they change the balances of accounts."""
+    """The rows of one commit, by table, and by how much they change the balances of accounts. numbers: of its
+    transactions, event_no and source_no.
+    """
 
     rows: Mapping[str, Sequence[Row]]
     changes: Mapping[int, int]
     last_event_no: int
+    numbers: Sequence[Row]
 
 
 class RawTables:
@@ -152,7 +154,7 @@ class RawTables:
 
     async def write_one(self) -> None:
         """Write one document by one prepared statement, which is a transaction by itself."""
-        commit = self._commit([next(self._acct_nos)])
+        commit = self._next_commit(1)
         ((acct_no, change),) = commit.changes.items()
         values = [self._client_no, acct_no, change, commit.last_event_no]
         for rows in commit.rows.values():
@@ -161,7 +163,7 @@ class RawTables:
 
     async def write_many(self, documents: int) -> None:
         """Write so many documents by one prepared statement, which is a transaction by itself."""
-        commit = self._commit(list(islice(self._acct_nos, documents)))
+        commit = self._next_commit(documents)
         values = [self._client_no, [*commit.changes], [*commit.changes.values()], commit.last_event_no]
         for rows in commit.rows.values():
             values += zip(*rows, strict=True)
@@ -198,39 +200,51 @@ class RawTables:
         finally:
             await transaction.rollback()
 
-    def commit_of(self, given: Mapping[str, Sequence[Any]]) -> tuple[Commit, Iterable[tuple[int, int]]]:
-        """A commit of at least one document, each of one row in each table, with what is given by column:
-        acct_no and amount at least. And their numbers, event_no and source_no. As quick as can be.
+    def commit_of(self, given: Mapping[str, Sequence[Any]]) -> Commit:
+        """A commit of the next documents, with what is given of each by column: acct_no at least, and the
+        amount only where a document is one transaction.
         """
         acct_nos = given["acct_no"]
         columns = {
-            table: {
-                name: given[name] if name in given else self._column(name, value, len(acct_nos))
-                for name, value in row.items()
-            }
-            for table, (row,) in self._document.items()
+            table: [self._columns(row, given, len(acct_nos)) for row in pattern]
+            for table, pattern in self._document.items()
         }
         self._written += len(acct_nos)
         changes: dict[int, int] = {}
-        for acct_no, amount in zip(acct_nos, given["amount"], strict=True):
+        for acct_no, amount in zip(acct_nos, given.get("amount") or repeat(self._amount)):  # noqa: B905  # for ever
             changes[acct_no] = changes.get(acct_no, 0) + amount
-        rows = {table: list(zip(*each.values(), strict=True)) for table, each in columns.items()}
-        # In the order in which others lock them.
-        commit = Commit(rows, dict(sorted(changes.items())), self._written * self._stride)
         transactions = columns["acct_transaction"]
-        return commit, zip(transactions["event_no"], transactions["source_no"], strict=True)
+        return Commit(
+            {table: _rows(of_table) for table, of_table in columns.items()},
+            # In the order in which others lock them.
+            dict(sorted(changes.items())),
+            self._written * self._stride,
+            _rows([{name: of_row[name] for name in ("event_no", "source_no")} for of_row in transactions]),
+        )
+
+    def _columns(
+        self, row: Mapping[str, Any], given: Mapping[str, Sequence[Any]], documents: int
+    ) -> Mapping[str, Sequence[Any]]:
+        """What a row of the document has in so many, by column."""
+        return {
+            name: given[name] if name in given else self._column(name, value, documents)
+            for name, value in row.items()
+        }
 
     def _column(self, name: str, value: Any, documents: int) -> Sequence[Any]:
         """What the next so many documents have in a column of which nothing is given."""
-        if name in _NUMBERED and isinstance(value, int):
-            first = value + (self._written + 1) * self._stride
-            return range(first, first + documents * self._stride, self._stride)
-        if name in _NUMBERED:
-            return [self._numbered(value, self._written + 1 + place) for place in range(documents)]
-        return [self._client_no if name == "client_no" else value] * documents
+        if name not in _NUMBERED:
+            return [self._client_no if name == "client_no" else value] * documents
+        numbers = range(self._written + 1, self._written + 1 + documents)
+        if isinstance(value, str):
+            return [f"{value} {number}" for number in numbers]
+        return range(value + numbers.start * self._stride, value + numbers.stop * self._stride, self._stride)
 
     def _commits(self, count: int, documents: int) -> list[Commit]:
-        return [self._commit(list(islice(self._acct_nos, documents))) for _ in range(count)]
+        return [self._next_commit(documents) for _ in range(count)]
+
+    def _next_commit(self, documents: int) -> Commit:
+        return self.commit_of({"acct_no": list(islice(self._acct_nos, documents))})
 
     async def write(self, connection: asyncpg.Connection, commits: Iterable[Commit]) -> None:
         """Write the commits, one after the other."""
@@ -246,30 +260,12 @@ class RawTables:
                     commit.last_event_no,
                 )
 
-    def _commit(self, acct_nos: Sequence[int]) -> Commit:
-        first = self._written + 1
-        self._written += len(acct_nos)
-        rows = {
-            table: [
-                row
-                for number, acct_no in enumerate(acct_nos, first)
-                for row in self._rows(pattern, number, acct_no)
-            ]
-            for table, pattern in self._document.items()
-        }
-        changes = {acct_no: count * self._amount for acct_no, count in Counter(acct_nos).items()}
-        return Commit(rows, changes, self._written * self._stride)
 
-    def _rows(self, pattern: Sequence[Mapping[str, Any]], number: int, acct_no: int) -> Iterator[Row]:
-        own = {"client_no": self._client_no, "acct_no": acct_no}
-        for row in pattern:
-            yield tuple(
-                self._numbered(value, number) if column in _NUMBERED else own.get(column, value)
-                for column, value in row.items()
-            )
-
-    def _numbered(self, value: int | str, number: int) -> int | str:
-        return f"{value} {number}" if isinstance(value, str) else value + number * self._stride
+def _rows(columns: Sequence[Mapping[str, Sequence[Any]]]) -> list[Row]:
+    """Rows from their columns, document by document; the columns of each row of a document."""
+    return list(
+        chain.from_iterable(zip(*(zip(*each.values(), strict=True) for each in columns), strict=True))
+    )
 
 
 async def _read_document(

@@ -236,11 +236,7 @@ async def _measure_empty_calls(count: int) -> str:
     """How long a call takes that does nothing."""
     with echo.running_service() as (target, _):
         async with open_channel(target) as channel:
-            call = channel.unary_unary(
-                echo.path_of(echo.ECHO),
-                request_serializer=Empty.SerializeToString,
-                response_deserializer=Empty.FromString,
-            )
+            call = echo.call_of(channel, echo.ECHO)
             (milliseconds,) = await _timed([partial(call, Empty())] * count)
     return f"an empty call: {_percentiles(milliseconds)}"
 

@@ -76,11 +76,7 @@ async def _echo(stand: Stand, *command: str) -> AsyncIterator[_Measured]:
         async with open_channel(target) as channel:
 
             async def measured(method: str, calls: int, in_flight: int) -> Sample:
-                call = channel.unary_unary(
-                    echo.path_of(method),
-                    request_serializer=Empty.SerializeToString,
-                    response_deserializer=Empty.FromString,
-                )
+                call = echo.call_of(channel, method)
                 requests = [Empty()] * calls
                 sample, answers = await stand.meter_of(pid).measure(calls, send(call, requests, in_flight))
                 assert len(answers) == calls
