@@ -1,1 +1,3 @@
 """What people use: the `tallybook` command, a client of the contracts."""
+
+import service_kit  # noqa: F401  # before gRPC

@@ -1,1 +1,3 @@
 """The tests of Tallybook."""
+
+import service_kit  # noqa: F401  # before gRPC
