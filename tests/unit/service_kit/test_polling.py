@@ -1,4 +1,4 @@
-"""That each process of ours has said how gRPC polls before gRPC is imported, which reads it only then."""
+"""That each process of ours says how gRPC polls before gRPC is imported, which reads it only then."""
 
 import os
 import subprocess
@@ -6,23 +6,22 @@ import sys
 
 import pytest
 
+_PACKAGES = ["ledger_service", "audit_service", "batch_service", "console", "benchmarks", "tests"]
+
 _IMPORTING = """
 import importlib, os, sys
 
-class Watch:
-    def find_spec(self, name, path=None, target=None):
-        if name == "grpc":
-            print(os.environ.get("GRPC_EXPERIMENTS"))
-
-sys.meta_path.insert(0, Watch())
 importlib.import_module(sys.argv[1])
+assert "grpc" not in sys.modules, "imported by then"
+print(os.environ.get("GRPC_EXPERIMENTS"))
 """
 
 
-def _experiments_at_the_import_of_grpc(module: str, environment: dict[str, str]) -> str:
+def _experiments_before_grpc(package: str, environment: dict[str, str]) -> str:
+    """What the environment says once the package, of which a module is about to be run, is imported."""
     inherited = {name: value for name, value in os.environ.items() if name != "GRPC_EXPERIMENTS"}
     done = subprocess.run(
-        [sys.executable, "-c", _IMPORTING, module],
+        [sys.executable, "-c", _IMPORTING, package],
         env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
         capture_output=True,
         text=True,
@@ -32,14 +31,11 @@ def _experiments_at_the_import_of_grpc(module: str, environment: dict[str, str])
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize(
-    "package", ["ledger_service", "audit_service", "batch_service", "console", "benchmarks"]
-)
-def test_a_process_of_ours_polls_without_the_threads_of_the_event_engine(package: str) -> None:
-    experiments = _experiments_at_the_import_of_grpc(f"{package}.__main__", {})
-    assert experiments == "-event_engine_client,-event_engine_listener"
+@pytest.mark.parametrize("package", _PACKAGES)
+def test_a_process_of_ours_polls_sockets_without_the_event_engine(package: str) -> None:
+    assert _experiments_before_grpc(package, {}) == "-event_engine_client,-event_engine_listener"
 
 
 def test_who_says_otherwise_in_the_environment_is_obeyed() -> None:
     given = {"GRPC_EXPERIMENTS": "monitoring_experiment"}
-    assert _experiments_at_the_import_of_grpc("ledger_service.__main__", given) == "monitoring_experiment"
+    assert _experiments_before_grpc("ledger_service", given) == "monitoring_experiment"
