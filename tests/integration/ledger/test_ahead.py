@@ -261,6 +261,29 @@ async def test_what_waits_in_its_turn_and_what_pays_are_told_apart_account_by_ac
     assert await ledger.findings() == []
 
 
+async def test_many_that_are_back_dated_and_a_few_that_pay_are_applied_once(
+    ledger: Ledger, writer: Writer, sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """In a group that holds its accounts, what waits is read for those that pay, and for all that is not
+    in turn: the larger question is asked first.
+    """
+    accounts = [await ledger.account() for _ in range(MANY)]
+    await ledger.post(*charges(accounts, 100))
+    yesterday = day(datetime.now(UTC).date() - timedelta(days=1))
+    writer.ways.clear()
+    await ledger.post(
+        *(external_charge(account, 50, effective_date=yesterday) for account in accounts),
+        *(check(account, 150) for account in accounts[:3]),
+        *(check(account, 10) for account in accounts[:3]),
+        check(accounts[0] + 1_000_000, 1),
+        all_or_nothing=False,
+    )
+    assert writer.ways == ["post_ahead", "post_holding"]
+    paid = await sql.fetch("SELECT acct_no, amount FROM application ORDER BY acct_no, application_no")
+    assert [tuple(each) for each in paid] == [(acct, amount) for acct in accounts[:3] for amount in (50, 100)]
+    assert await ledger.findings() == []
+
+
 async def test_a_balance_near_the_end_of_its_range_stays_in_it(
     ledger: Ledger, writer: Writer, sql: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
