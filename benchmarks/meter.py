@@ -5,8 +5,8 @@ On a machine with other things to do, the clock says how busy it was; CPU time s
 
 import gc
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,6 +56,17 @@ def resident_bytes(pid: int) -> int:
     return int(psutil.Process(pid).memory_info().rss)
 
 
+@contextmanager
+def no_old_garbage() -> Iterator[None]:
+    """What was prepared is no garbage, and to look for some in it is no part of the work that is timed."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 class Meter:
     """Measures by the clock and the CPU times of the processes that it is given, by their names."""
 
@@ -64,13 +75,10 @@ class Meter:
 
     async def measure(self, items: int, work: Awaitable[Result]) -> tuple[Sample, Result]:
         """Do the work, which is of so many items; what it took, and what came out."""
-        # What was prepared is no garbage, and to look for some in it is no part of the work.
-        gc.collect()
-        gc.freeze()
-        before = {name: read() for name, read in self._processes.items()}
-        began = time.perf_counter()
-        result = await work
-        seconds = time.perf_counter() - began
-        after = {name: read() for name, read in self._processes.items()}
-        gc.unfreeze()
+        with no_old_garbage():
+            before = {name: read() for name, read in self._processes.items()}
+            began = time.perf_counter()
+            result = await work
+            seconds = time.perf_counter() - began
+            after = {name: read() for name, read in self._processes.items()}
         return Sample(items, seconds, {name: after[name] - before[name] for name in before}), result

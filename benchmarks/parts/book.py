@@ -8,7 +8,6 @@ an empty call; and each kind of read without a call.
 """
 
 import asyncio
-import gc
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from benchmarks import echo
 from benchmarks.explaining import EXPLAINABLE, explained
 from benchmarks.figures import Mark, Measurement, Outcome, percentile, ratio, ratio_mark
 from benchmarks.filling import BUSIEST, HISTORY, fill
+from benchmarks.meter import no_old_garbage
 from benchmarks.postings import bulk_round, single_round
 from benchmarks.raw_copy import CHECK_TABLES, RawTables
 from benchmarks.requests import check_calls, single_checks, spread_over
@@ -268,18 +268,13 @@ async def _timed(*kinds: Sequence[Read]) -> list[list[float]]:
         for read in reads[:_WARM_UP]:
             await read()
     milliseconds: list[list[float]] = [[] for _ in kinds]
-    # As for all that the meter measures: what was prepared is no garbage.
-    gc.collect()
-    gc.freeze()
-    try:
+    with no_old_garbage():
         for first in range(0, len(kinds[0]), _IN_A_TURN):
             for reads, taken in zip(kinds, milliseconds, strict=True):
                 for read in reads[first : first + _IN_A_TURN]:
                     began = time.perf_counter()
                     await read()
                     taken.append((time.perf_counter() - began) * 1e3)
-    finally:
-        gc.unfreeze()
     return milliseconds
 
 

@@ -276,7 +276,6 @@ async def test_many_that_are_back_dated_and_a_few_that_pay_are_applied_once(
         *(check(account, 150) for account in accounts[:3]),
         *(check(account, 10) for account in accounts[:3]),
         check(accounts[0] + 1_000_000, 1),
-        all_or_nothing=False,
     )
     assert writer.ways == ["post_ahead", "post_holding"]
     paid = await sql.fetch("SELECT acct_no, amount FROM application ORDER BY acct_no, application_no")
