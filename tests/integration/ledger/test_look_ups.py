@@ -1,0 +1,85 @@
+"""What posting reads of a new book, whose tables PostgreSQL has not analysed yet."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+
+from ledger_service.lane_connection import LaneConnection
+from ledger_service.rules.applications import AccountItems, Queue
+from ledger_service.rules.books import Books
+from ledger_service.rules.group_applications import ItemsNeeded
+from ledger_service.rules.needs import Needs
+from ledger_service.settings import LedgerSettings
+from ledger_service.store_applications import read_fronts
+from ledger_service.store_books import lock_accounts
+from service_kit.database import RawConnection
+from tests.integration.ledger.caller import Ledger, external_charge
+from tests.support.databases import FreshDatabase
+
+ACCOUNTS = 20
+CHARGES = 30
+"""Of each account."""
+
+
+@pytest.fixture
+async def lane(database: FreshDatabase) -> AsyncIterator[RawConnection]:
+    """The connection of a lane of the poster, in a transaction."""
+    lane = LaneConnection(LedgerSettings(database_url=database.url, port=0))
+    async with aclosing(lane), lane.trusted() as connection, connection.transaction():
+        yield connection
+
+
+@pytest.fixture
+async def acct_nos(ledger: Ledger) -> list[int]:
+    """Accounts with many open charges each, of one day."""
+    acct_nos = [await ledger.account() for _ in range(ACCOUNTS)]
+    await ledger.posted(*(external_charge(acct_no, 100) for acct_no in acct_nos * CHARGES))
+    return acct_nos
+
+
+async def found_by_index(connection: RawConnection, table: str) -> int:
+    """How many rows of the table this transaction has found by any index."""
+    found: int = await connection.fetchval(
+        "SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = $1", table
+    )
+    return found
+
+
+async def test_no_more_of_what_waits_is_read_than_is_asked_for(
+    lane: RawConnection, ledger: Ledger, acct_nos: list[int]
+) -> None:
+    books = Books()
+    keys = {(ledger.client_no, acct_no) for acct_no in acct_nos}
+    await lock_accounts(lane, Needs(accounts=keys), books)
+    needed = ItemsNeeded(before=books.waiting, fronts={(*account, Queue.CHARGE): 200 for account in keys})
+    items: defaultdict[tuple[int, int], AccountItems] = defaultdict(AccountItems)
+    await read_fronts(lane, needed, items, places=2)
+    assert [len(items[account].all()) for account in keys] == [2] * ACCOUNTS
+    assert await found_by_index(lane, "acct_transaction") == 2 * ACCOUNTS
+
+
+async def test_step_by_step_no_more_is_read_either(
+    lane: RawConnection, ledger: Ledger, acct_nos: list[int]
+) -> None:
+    books = Books()
+    account = ledger.client_no, acct_nos[0]
+    await lock_accounts(lane, Needs(accounts={account}), books)
+    needed = ItemsNeeded(before=books.waiting, fronts={(*account, Queue.CHARGE): 500})
+    items: defaultdict[tuple[int, int], AccountItems] = defaultdict(AccountItems)
+    await read_fronts(lane, needed, items, places=2)
+    assert len(items[account].all()) == 5
+    # The first two once more, for the steps begin at the front.
+    assert await found_by_index(lane, "acct_transaction") == 2 + 5
+
+
+async def test_no_other_accounts_are_read_than_those_to_be_locked(
+    lane: RawConnection, ledger: Ledger, acct_nos: list[int]
+) -> None:
+    books = Books()
+    keys = {(ledger.client_no, acct_no) for acct_no in acct_nos[3:5]}
+    await lock_accounts(lane, Needs(accounts=keys), books)
+    assert books.accounts.keys() == keys
+    assert await found_by_index(lane, "account") == 2
+    assert await found_by_index(lane, "account_balance") == 2
