@@ -56,7 +56,7 @@ async def test_no_more_of_what_waits_is_read_than_is_asked_for(
     needed = ItemsNeeded(before=books.waiting, fronts={(*account, Queue.CHARGE): 200 for account in keys})
     items: defaultdict[tuple[int, int], AccountItems] = defaultdict(AccountItems)
     await read_fronts(lane, needed, items, places=2)
-    assert [len(items[account].all()) for account in keys] == [2] * ACCOUNTS
+    assert [len(list(items[account].all())) for account in keys] == [2] * ACCOUNTS
     assert await found_by_index(lane, "acct_transaction") == 2 * ACCOUNTS
 
 
@@ -69,7 +69,7 @@ async def test_step_by_step_no_more_is_read_either(
     needed = ItemsNeeded(before=books.waiting, fronts={(*account, Queue.CHARGE): 500})
     items: defaultdict[tuple[int, int], AccountItems] = defaultdict(AccountItems)
     await read_fronts(lane, needed, items, places=2)
-    assert len(items[account].all()) == 5
+    assert len(list(items[account].all())) == 5
     # The first two once more, for the steps begin at the front.
     assert await found_by_index(lane, "acct_transaction") == 2 + 5
 
