@@ -7,7 +7,7 @@ like is learned from a document that the ledger wrote itself, so that the compar
 schema changes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice, repeat
 from typing import Any, Final
@@ -185,10 +185,18 @@ class RawTables:
             steps.append(f"INSERT INTO {self._schema}.{table} SELECT * FROM unnest({arrays})")  # noqa: S608  # our own names
         return _together(steps)
 
-    async def copy_round(self, meter: Meter, commits: int, documents: int) -> Sample:
-        """A round of so many commits of so many documents each."""
+    async def copy_round(
+        self,
+        meter: Meter,
+        commits: int,
+        documents: int,
+        first: Callable[[Commit], Awaitable[None]] | None = None,
+    ) -> Sample:
+        """A round of so many commits of so many documents each. first: what is done in each before its rows
+        are written.
+        """
         prepared = self._commits(commits, documents)
-        sample, _ = await meter.measure(commits * documents, self.write(self._connection, prepared))
+        sample, _ = await meter.measure(commits * documents, self.write(self._connection, prepared, first))
         return sample
 
     async def undone_round(self, meter: Meter, commits: int, documents: int) -> Sample:
@@ -246,10 +254,17 @@ class RawTables:
     def _next_commit(self, documents: int) -> Commit:
         return self.commit_of({"acct_no": list(islice(self._acct_nos, documents))})
 
-    async def write(self, connection: asyncpg.Connection, commits: Iterable[Commit]) -> None:
-        """Write the commits, one after the other."""
+    async def write(
+        self,
+        connection: asyncpg.Connection,
+        commits: Iterable[Commit],
+        first: Callable[[Commit], Awaitable[None]] | None = None,
+    ) -> None:
+        """Write the commits, one after the other. first: what is done in each before its rows are written."""
         for commit in commits:
             async with connection.transaction():
+                if first is not None:
+                    await first(commit)
                 for table, rows in commit.rows.items():
                     await connection.copy_records_to_table(table, records=rows, schema_name=self._schema)
                 await connection.execute(

@@ -1,21 +1,33 @@
 """Application: electronic payments that pay open invoices, the oldest first, against the same payments on
 accounts that owe nothing. Beside it COPY of the rows of the former against those of the latter, which tells
-how much of the difference is physical: a payment that pays has a row more.
+how much of the difference is physical: a payment that pays has a row more, and who writes it has to know what
+it pays.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+import asyncpg
+
 from benchmarks.figures import Measurement, Outcome, Sample, ratio, ratio_mark
 from benchmarks.postings import bulk_round
-from benchmarks.raw_copy import RawTables
+from benchmarks.raw_copy import Commit, RawTables
 from benchmarks.requests import AMOUNT, electronic_payment_calls, invoice_calls
 from benchmarks.rounds import Subject, take_turns
 from benchmarks.scale import Scale
 from benchmarks.stand import Books, Stand, send
+from ledger_service.rules.applications import AccountItems, Queue, Waiting
+from ledger_service.rules.books import AccountKey
+from ledger_service.rules.books import Books as StoredBooks
+from ledger_service.rules.group_applications import ItemsNeeded
+from ledger_service.rules.needs import Needs
+from ledger_service.store_applications import ItemsByAccount, read_fronts
+from ledger_service.store_books import POSTING_SETTINGS, accounts_as_they_are
+from ledger_service.store_round_trips import ask
 from tallybook.ledger.v1.ledger_pb2 import PostTransactionsRequest
 
 _PAYMENTS: Final = 1_000
@@ -64,31 +76,74 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
         ],
         scale.rounds,
     )
-    copied = await _measure_copy(stand, scale)
+    read_and_copied, copied, copied_alone = await _measure_copy(stand, scale)
     return Outcome(
-        [applied, unapplied, *copied],
+        [applied, unapplied, read_and_copied, copied, copied_alone],
         [ratio_mark(applied, unapplied, _WANTED)],
-        [f"COPY of the rows of payments with applications reaches {ratio(*copied):.2f} of that without"],
+        [
+            f"COPY of the rows of payments with applications reaches {ratio(copied, copied_alone):.2f} of"
+            f" that without, and {ratio(read_and_copied, copied_alone):.2f} when what they pay is read before"
+        ],
     )
 
 
 async def _measure_copy(stand: Stand, scale: Scale) -> list[Measurement]:
-    """COPY of the rows of payments, with applications and without, in commits as large as those of groups."""
+    """COPY of the rows of payments, in commits as large as those of groups: with applications, once what they
+    pay was read; with applications; and without.
+    """
     books, sample = await stand.open_books(scale.accounts), await stand.open_books(1)
     await stand.ledger.invoices.CreateInvoices(invoice_calls(sample, 1, 1, _LINES)[0])
     await stand.ledger.transactions.PostTransactions(
         electronic_payment_calls(sample, 1, 1, AMOUNT * _LINES)[0]
     )
-    tables = {"with applications": ("application",), "alone": ()}
     commits = -(-scale.drafts // _ROWS_AT_ONCE)
     async with AsyncExitStack() as stack:
+        what_waits = await _WhatWaits.of(stand, books, await stack.enter_async_context(stand.connection()))
+        kinds = {
+            "with applications, what waits read before": (("application",), what_waits),
+            "with applications": (("application",), None),
+            "alone": ((), None),
+        }
         subjects = []
-        for place, (what, more) in enumerate(tables.items()):
+        for place, (what, (more, reading)) in enumerate(kinds.items()):
             connection = await stack.enter_async_context(stand.connection())
             raw = await RawTables.copied(
                 connection, books, sample, ("acct_transaction", "payments", *more), f"raw_{place}", _PAYMENT
             )
-            copy = partial(raw.copy_round, stand.meter, commits, _ROWS_AT_ONCE)
+            first = None if reading is None else reading.read
+            copy = partial(raw.copy_round, stand.meter, commits, _ROWS_AT_ONCE, first)
             subjects.append(Subject(f"COPY of payments {what}, {_ROWS_AT_ONCE:,} a commit", "payments", copy))
             stack.push_async_callback(raw.drop)
         return await take_turns(subjects, scale.rounds)
+
+
+@dataclass(frozen=True, slots=True)
+class _WhatWaits:
+    """Invoices that wait, as many as a commit has payments; and how the ledger reads them."""
+
+    connection: asyncpg.Connection
+    client_no: int
+    waiting: Mapping[AccountKey, Waiting]
+    places: int
+
+    @classmethod
+    async def of(cls, stand: Stand, books: Books, connection: asyncpg.Connection) -> "_WhatWaits":
+        """Bills these accounts for nothing else than to be read."""
+        calls = invoice_calls(books, _ROWS_AT_ONCE // _PAYMENTS, _PAYMENTS, _LINES)
+        await send(stand.ledger.invoices.CreateInvoices, calls, _INVOICES_IN_FLIGHT)
+        await connection.execute(POSTING_SETTINGS)
+        stored = StoredBooks()
+        needs = Needs(accounts={(books.client_no, acct_no) for acct_no in books.acct_nos})
+        await ask(connection, accounts_as_they_are(needs, stored, {}))
+        return cls(connection, books.client_no, stored.waiting, -(-_ROWS_AT_ONCE // len(books.acct_nos)))
+
+    async def read(self, commit: Commit) -> None:
+        """What waits on the accounts of the commit, as much as it pays."""
+        accounts = [(self.client_no, acct_no) for acct_no in commit.changes]
+        needed = ItemsNeeded(
+            before={account: self.waiting[account] for account in accounts},
+            fronts={(*account, Queue.CHARGE): AMOUNT * _LINES * self.places for account in accounts},
+        )
+        found: ItemsByAccount = defaultdict(AccountItems)
+        await read_fronts(self.connection, needed, found, self.places)
+        assert len(found) == len(accounts)
