@@ -12,8 +12,9 @@ from ledger_service.rules.books import Books
 from ledger_service.rules.group_applications import ItemsNeeded
 from ledger_service.rules.needs import Needs
 from ledger_service.settings import LedgerSettings
-from ledger_service.store_applications import read_fronts
+from ledger_service.store_applications import read_fronts, tails_and_wholes
 from ledger_service.store_books import lock_accounts
+from ledger_service.store_round_trips import ask
 from service_kit.database import RawConnection
 from tests.integration.ledger.caller import Ledger, external_charge
 from tests.support.databases import FreshDatabase
@@ -72,6 +73,19 @@ async def test_step_by_step_no_more_is_read_either(
     assert len(list(items[account].all())) == 5
     # The first two once more, for the steps begin at the front.
     assert await found_by_index(lane, "acct_transaction") == 2 + 5
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+async def test_of_what_is_open_only_the_accounts_that_are_asked_for_are_read(
+    lane: RawConnection, ledger: Ledger, acct_nos: list[int], is_whole: bool
+) -> None:
+    accounts = {(ledger.client_no, acct_no) for acct_no in acct_nos[3:5]}
+    needed = ItemsNeeded(whole=accounts) if is_whole else ItemsNeeded(tails=accounts)
+    items: defaultdict[tuple[int, int], AccountItems] = defaultdict(AccountItems)
+    await ask(lane, tails_and_wholes(needed, items))
+    assert [len(list(items[account].all())) for account in accounts] == [CHARGES] * 2
+    assert await found_by_index(lane, "account_balance") == 2
+    assert await found_by_index(lane, "acct_transaction") == 2 * CHARGES
 
 
 async def test_no_other_accounts_are_read_than_those_to_be_locked(
