@@ -102,26 +102,27 @@ _FIRST_PLACES: Final = f"""
            ) AS next
 """  # noqa: S608  # our own numbers
 
-# Account by account. The planner can't look for keys in a view that puts two kinds of rows together: joined
-# with it, it would read what is open on all accounts of the ledger.
-_OPEN_ITEMS: Final = """
-      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
-     CROSS JOIN LATERAL (
-           SELECT *
-             FROM open_item
-            WHERE client_no = wanted.client_no
-              AND acct_no = wanted.acct_no
-           OFFSET 0
-           ) AS item
-"""
+# Behind the mark of the account `balance`, in the order of the numbers: what waits there in its turn.
+_IN_TURN: Final = f"""
+    SELECT t.event_no, t.transaction_type, t.amount, t.effective_date, t.source_no
+      FROM acct_transaction AS t
+     WHERE t.client_no = balance.client_no
+       AND t.acct_no = balance.acct_no
+       AND t.event_no > balance.waiting_after
+       AND t.event_no + 0 <= balance.last_event_no
+       AND (t.transaction_type IN ({_CHARGES})) = (balance.balance + balance.held > 0)
+       AND balance.balance + balance.held <> 0
+     ORDER BY t.event_no
+    OFFSET 0
+"""  # noqa: S608  # our own numbers
 
 # All that waits in its turn.
 _TAILS: Final = f"""
-    SELECT item.client_no, item.acct_no, item.event_no, item.transaction_type, item.open_amount,
-           item.effective_date, item.has_row
-    {_OPEN_ITEMS}
-     WHERE NOT item.has_row
-"""  # our own text
+    SELECT client_no, acct_no, item.event_no, item.transaction_type, item.amount, item.effective_date, false
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
+      JOIN account_balance AS balance USING (client_no, acct_no)
+     CROSS JOIN LATERAL ({_IN_TURN}) AS item
+"""  # noqa: S608  # our own text
 
 # Who names what it pays, or pays what is due first, asks for these as well.
 _DETAILS: Final = """
@@ -145,11 +146,27 @@ _ITEM_COLUMNS: Final = f"""
     {_DUE_DATE} AS due_date, detail.invoice_no, item.has_row
 """
 
+# What the view open_item has of these accounts, but account by account: joined with the accounts, the view
+# would be read as a whole, for PostgreSQL looks for no keys in what puts two kinds of rows together.
 _WHOLE: Final = f"""
     SELECT item.client_no, item.acct_no, {_ITEM_COLUMNS}
-    {_OPEN_ITEMS}
+      FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, acct_no)
+      JOIN account_balance AS balance USING (client_no, acct_no)
+     CROSS JOIN LATERAL (
+           SELECT own.client_no, own.acct_no, own.queue, own.event_no, own.transaction_type, own.open_amount,
+                  own.effective_date, true AS has_row, t.source_no
+             FROM item_balance AS own
+             JOIN acct_transaction AS t USING (client_no, event_no)
+            WHERE own.client_no = balance.client_no
+              AND own.acct_no = balance.acct_no
+            UNION ALL
+           SELECT balance.client_no, balance.acct_no,
+                  CASE WHEN balance.balance + balance.held > 0 THEN {Queue.CHARGE} ELSE {Queue.CREDIT} END,
+                  event_no, transaction_type, amount, effective_date, false, source_no
+             FROM ({_IN_TURN}) AS in_turn
+           ) AS item
     {_DETAILS}
-"""  # our own columns
+"""  # noqa: S608  # our own text
 
 # What the transactions paid, or were paid by, less what of it was taken back.
 _STANDING: Final = """
@@ -214,6 +231,15 @@ def fronts(wanted: Mapping[FrontKey, int], accounts: ItemsByAccount) -> list[Que
     return [Question(_FRONTS, _columns(keys), partial(_take_waiting, accounts))]
 
 
+def first_places(needed: ItemsNeeded, accounts: ItemsByAccount, places: int) -> Question:
+    """Enters at most so many items of each front, on accounts of which it is known what waits."""
+    keys = []
+    for client_no, acct_no, queue in needed.fronts:
+        before = needed.before[client_no, acct_no]
+        keys.append((client_no, acct_no, queue, before.after, before.last_event_no, places))
+    return Question(_FIRST_PLACES, _columns(keys), partial(_take_waiting, accounts))
+
+
 async def read_fronts(
     connection: RawConnection, needed: ItemsNeeded, accounts: ItemsByAccount, places: int
 ) -> None:
@@ -222,12 +248,7 @@ async def read_fronts(
     """
     if not needed.fronts:
         return
-    keys = []
-    for client_no, acct_no, queue in needed.fronts:
-        before = needed.before[client_no, acct_no]
-        keys.append((client_no, acct_no, queue, before.after, before.last_event_no, places))
-    first = Question(_FIRST_PLACES, _columns(keys), partial(_take_waiting, accounts))
-    await ask(connection, [first])
+    await ask(connection, [first_places(needed, accounts, places)])
     lacking = {
         (client_no, acct_no, queue): wanted
         for (client_no, acct_no, queue), wanted in needed.fronts.items()

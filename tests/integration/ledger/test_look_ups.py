@@ -1,9 +1,11 @@
 """What posting reads of a new book, whose tables PostgreSQL has not analysed yet."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+import asyncpg
 import pytest
 
 from ledger_service.lane_connection import LaneConnection
@@ -16,12 +18,16 @@ from ledger_service.store_applications import read_fronts, tails_and_wholes
 from ledger_service.store_books import lock_accounts
 from ledger_service.store_round_trips import ask
 from service_kit.database import RawConnection
-from tests.integration.ledger.caller import Ledger, external_charge
+from tests.integration.ledger.caller import Ledger, external_charge, payment
 from tests.support.databases import FreshDatabase
 
 ACCOUNTS = 20
 CHARGES = 30
 """Of each account."""
+LEFT = 4
+"""So many of them, where the others are paid."""
+
+WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted)"
 
 
 @pytest.fixture
@@ -41,11 +47,19 @@ async def acct_nos(ledger: Ledger) -> list[int]:
 
 
 async def found_by_index(connection: RawConnection, table: str) -> int:
-    """How many rows of the table this transaction has found by any index."""
+    """How many rows of the table the connection, which is new, has found by any index."""
     found: int = await connection.fetchval(
         "SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = $1", table
     )
     return found
+
+
+async def may_be_locked(connection: RawConnection, acct_no: int) -> bool:
+    """Whether nobody holds the account."""
+    row = await connection.fetchrow(
+        "SELECT FROM account_balance WHERE acct_no = $1 FOR NO KEY UPDATE SKIP LOCKED", acct_no
+    )
+    return row is not None
 
 
 async def test_no_more_of_what_waits_is_read_than_is_asked_for(
@@ -76,16 +90,39 @@ async def test_step_by_step_no_more_is_read_either(
 
 
 @pytest.mark.parametrize("is_whole", [False, True])
-async def test_of_what_is_open_only_the_accounts_that_are_asked_for_are_read(
+async def test_of_what_is_open_no_more_is_read_than_what_is_asked_for(
     lane: RawConnection, ledger: Ledger, acct_nos: list[int], is_whole: bool
 ) -> None:
+    """Neither of other accounts nor of what is paid; and what has a row only where all is asked for."""
+    await ledger.posted(*(payment(acct_no, 100 * (CHARGES - LEFT) + 1) for acct_no in acct_nos))
     accounts = {(ledger.client_no, acct_no) for acct_no in acct_nos[3:5]}
     needed = ItemsNeeded(whole=accounts) if is_whole else ItemsNeeded(tails=accounts)
     items: defaultdict[tuple[int, int], AccountItems] = defaultdict(AccountItems)
     await ask(lane, tails_and_wholes(needed, items))
-    assert [len(list(items[account].all())) for account in accounts] == [CHARGES] * 2
+    # The first charge that is left is paid in part, and so has a row.
+    found = LEFT if is_whole else LEFT - 1
+    assert [len(list(items[account].all())) for account in accounts] == [found] * 2
     assert await found_by_index(lane, "account_balance") == 2
-    assert await found_by_index(lane, "acct_transaction") == 2 * CHARGES
+    assert await found_by_index(lane, "item_balance") == (2 if is_whole else 0)
+    if not is_whole:
+        # With the payment, which comes after the charges.
+        assert await found_by_index(lane, "acct_transaction") == 2 * (found + 1)
+
+
+async def test_accounts_are_locked_in_the_order_of_their_keys(
+    lane: RawConnection, ledger: Ledger, acct_nos: list[int], sql: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    first, second, third = sorted(acct_nos[:3])
+    async with sql.transaction():
+        await sql.execute("UPDATE account_balance SET balance = balance WHERE acct_no = $1", second)
+        keys = {(ledger.client_no, acct_no) for acct_no in (third, first, second)}
+        locking = asyncio.create_task(lock_accounts(lane, Needs(accounts=keys), Books()))
+        async with asyncio.timeout(5):
+            while not await sql.fetchval(WAITS, lane.get_server_pid()):  # noqa: ASYNC110  # another process does it
+                await asyncio.sleep(0.01)
+        assert not await may_be_locked(sql, first)
+        assert await may_be_locked(sql, third)
+    await locking
 
 
 async def test_no_other_accounts_are_read_than_those_to_be_locked(
