@@ -190,7 +190,7 @@ class RawTables:
         meter: Meter,
         commits: int,
         documents: int,
-        first: Callable[[Commit], Awaitable[None]] | None = None,
+        first: Callable[[], Awaitable[None]] | None = None,
     ) -> Sample:
         """A round of so many commits of so many documents each. first: what is done in each before its rows
         are written.
@@ -258,13 +258,13 @@ class RawTables:
         self,
         connection: asyncpg.Connection,
         commits: Iterable[Commit],
-        first: Callable[[Commit], Awaitable[None]] | None = None,
+        first: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Write the commits, one after the other. first: what is done in each before its rows are written."""
         for commit in commits:
             async with connection.transaction():
                 if first is not None:
-                    await first(commit)
+                    await first()
                 for table, rows in commit.rows.items():
                     await connection.copy_records_to_table(table, records=rows, schema_name=self._schema)
                 await connection.execute(

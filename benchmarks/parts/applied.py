@@ -5,7 +5,7 @@ it pays.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -15,19 +15,18 @@ import asyncpg
 
 from benchmarks.figures import Measurement, Outcome, Sample, ratio, ratio_mark
 from benchmarks.postings import bulk_round
-from benchmarks.raw_copy import Commit, RawTables
+from benchmarks.raw_copy import RawTables
 from benchmarks.requests import AMOUNT, electronic_payment_calls, invoice_calls
 from benchmarks.rounds import Subject, take_turns
 from benchmarks.scale import Scale
 from benchmarks.stand import Books, Stand, send
-from ledger_service.rules.applications import AccountItems, Queue, Waiting
-from ledger_service.rules.books import AccountKey
+from ledger_service.rules.applications import AccountItems, Queue
 from ledger_service.rules.books import Books as StoredBooks
 from ledger_service.rules.group_applications import ItemsNeeded
 from ledger_service.rules.needs import Needs
-from ledger_service.store_applications import ItemsByAccount, read_fronts
+from ledger_service.store_applications import first_places
 from ledger_service.store_books import POSTING_SETTINGS, accounts_as_they_are
-from ledger_service.store_round_trips import ask
+from ledger_service.store_round_trips import ask, with_stacked_numbers
 from tallybook.ledger.v1.ledger_pb2 import PostTransactionsRequest
 
 _PAYMENTS: Final = 1_000
@@ -89,7 +88,7 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
 
 async def _measure_copy(stand: Stand, scale: Scale) -> list[Measurement]:
     """COPY of the rows of payments, in commits as large as those of groups: with applications, once what they
-    pay was read; with applications; and without.
+    could pay was read by another connection; with applications; and without.
     """
     books, sample = await stand.open_books(scale.accounts), await stand.open_books(1)
     await stand.ledger.invoices.CreateInvoices(invoice_calls(sample, 1, 1, _LINES)[0])
@@ -98,52 +97,46 @@ async def _measure_copy(stand: Stand, scale: Scale) -> list[Measurement]:
     )
     commits = -(-scale.drafts // _ROWS_AT_ONCE)
     async with AsyncExitStack() as stack:
-        what_waits = await _WhatWaits.of(stand, books, await stack.enter_async_context(stand.connection()))
-        kinds = {
-            "with applications, what waits read before": (("application",), what_waits),
-            "with applications": (("application",), None),
-            "alone": ((), None),
-        }
+        reading = await stack.enter_async_context(stand.connection())
+        read = await _reading_what_waits(stand, books, reading)
+        kinds = [
+            ("with applications, what waits read before", ["application"], read),
+            ("with applications", ["application"], None),
+            ("alone", [], None),
+        ]
         subjects = []
-        for place, (what, (more, reading)) in enumerate(kinds.items()):
+        for place, (what, more, first) in enumerate(kinds):
             connection = await stack.enter_async_context(stand.connection())
             raw = await RawTables.copied(
-                connection, books, sample, ("acct_transaction", "payments", *more), f"raw_{place}", _PAYMENT
+                connection, books, sample, ["acct_transaction", "payments", *more], f"raw_{place}", _PAYMENT
             )
-            first = None if reading is None else reading.read
             copy = partial(raw.copy_round, stand.meter, commits, _ROWS_AT_ONCE, first)
             subjects.append(Subject(f"COPY of payments {what}, {_ROWS_AT_ONCE:,} a commit", "payments", copy))
             stack.push_async_callback(raw.drop)
         return await take_turns(subjects, scale.rounds)
 
 
-@dataclass(frozen=True, slots=True)
-class _WhatWaits:
-    """Invoices that wait, as many as a commit has payments; and how the ledger reads them."""
+async def _reading_what_waits(
+    stand: Stand, books: Books, connection: asyncpg.Connection
+) -> Callable[[], Awaitable[None]]:
+    """Reads, by the statement of the ledger, as many invoices as a commit has payments, of all accounts. They
+    are never paid, so it finds the same each time; and it makes nothing of them.
+    """
+    calls = invoice_calls(books, _ROWS_AT_ONCE // _PAYMENTS, _PAYMENTS, _LINES)
+    await send(stand.ledger.invoices.CreateInvoices, calls, _INVOICES_IN_FLIGHT)
+    await connection.execute(POSTING_SETTINGS)
+    accounts = {(books.client_no, acct_no) for acct_no in books.acct_nos}
+    stored = StoredBooks()
+    await ask(connection, accounts_as_they_are(Needs(accounts=accounts), stored, {}))
+    needed = ItemsNeeded(
+        before=stored.waiting, fronts={(*account, Queue.CHARGE): AMOUNT * _LINES for account in accounts}
+    )
+    places = -(-_ROWS_AT_ONCE // len(accounts))
+    question = first_places(needed, defaultdict(AccountItems), places)
+    statement, values = with_stacked_numbers(question.statement, question.columns)
 
-    connection: asyncpg.Connection
-    client_no: int
-    waiting: Mapping[AccountKey, Waiting]
-    places: int
+    async def read() -> None:
+        found = await connection.fetch(statement, *values)
+        assert len(found) == _ROWS_AT_ONCE
 
-    @classmethod
-    async def of(cls, stand: Stand, books: Books, connection: asyncpg.Connection) -> "_WhatWaits":
-        """Bills these accounts for nothing else than to be read."""
-        calls = invoice_calls(books, _ROWS_AT_ONCE // _PAYMENTS, _PAYMENTS, _LINES)
-        await send(stand.ledger.invoices.CreateInvoices, calls, _INVOICES_IN_FLIGHT)
-        await connection.execute(POSTING_SETTINGS)
-        stored = StoredBooks()
-        needs = Needs(accounts={(books.client_no, acct_no) for acct_no in books.acct_nos})
-        await ask(connection, accounts_as_they_are(needs, stored, {}))
-        return cls(connection, books.client_no, stored.waiting, -(-_ROWS_AT_ONCE // len(books.acct_nos)))
-
-    async def read(self, commit: Commit) -> None:
-        """What waits on the accounts of the commit, as much as it pays."""
-        accounts = [(self.client_no, acct_no) for acct_no in commit.changes]
-        needed = ItemsNeeded(
-            before={account: self.waiting[account] for account in accounts},
-            fronts={(*account, Queue.CHARGE): AMOUNT * _LINES * self.places for account in accounts},
-        )
-        found: ItemsByAccount = defaultdict(AccountItems)
-        await read_fronts(self.connection, needed, found, self.places)
-        assert len(found) == len(accounts)
+    return read
