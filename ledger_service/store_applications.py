@@ -102,7 +102,8 @@ _FIRST_PLACES: Final = f"""
            ) AS next
 """  # noqa: S608  # our own numbers
 
-# Behind the mark of the account `balance`, in the order of the numbers: what waits there in its turn.
+# What waits in its turn, behind the mark of the account `balance`. It is asked for in order, so that no index
+# but that by number will do: any other has the whole history of the account.
 _IN_TURN: Final = f"""
     SELECT t.event_no, t.transaction_type, t.amount, t.effective_date, t.source_no
       FROM acct_transaction AS t
@@ -113,7 +114,6 @@ _IN_TURN: Final = f"""
        AND (t.transaction_type IN ({_CHARGES})) = (balance.balance + balance.held > 0)
        AND balance.balance + balance.held <> 0
      ORDER BY t.event_no
-    OFFSET 0
 """  # noqa: S608  # our own numbers
 
 # All that waits in its turn.
