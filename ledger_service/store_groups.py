@@ -1,6 +1,7 @@
 """What a commit group asks for and writes besides the books: request keys, numbers, rows, and balances."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from functools import partial
 from typing import Any, Final
 
@@ -66,6 +67,9 @@ _CHANGE_BALANCES_AS_READ: Final = f"""
     RETURNING balance.acct_no
 """
 
+# The day before that with the ordinal number 1 (`date.toordinal`).
+_DAY_BEFORE_ALL: Final = "0001-12-31 BC"
+
 # What is posted on an account and surely pays nothing, nor is paid: see `sides_of`.
 _IS_QUIET: Final = f"""
     (    (change.side > 0 AND balance.balance + balance.held >= 0
@@ -90,9 +94,10 @@ _SETTLE_QUIET: Final = f"""
      WHERE balance.client_no = change.client_no
        AND balance.acct_no = change.acct_no
        AND balance.last_event_no < change.last_event_no
-    RETURNING balance.client_no, balance.acct_no, balance.balance, balance.last_event_no,
-              balance.balance + balance.held AS waiting, balance.waiting_after, balance.last_effective_date,
-              balance.last_event_no < change.last_event_no AS told
+    RETURNING CASE WHEN balance.last_event_no < change.last_event_no
+                   THEN ARRAY[balance.client_no, balance.acct_no, balance.balance, balance.last_event_no,
+                              balance.balance + balance.held, balance.waiting_after,
+                              balance.last_effective_date - date '{_DAY_BEFORE_ALL}'] END AS told
 """  # noqa: S608  # our own conditions
 
 _CHANGE_PLAN_BALANCES: Final = """
@@ -107,8 +112,9 @@ _CHANGE_PLAN_BALANCES: Final = """
 # Ahead: those that are near the end of their range are told as they were.
 _SETTLE_PLANS: Final = f"""
     {_CHANGE_PLAN_BALANCES}
-    RETURNING balance.client_no, balance.plan_instance_no, balance.balance - change.amount AS before,
-              NOT balance.balance - change.amount BETWEEN -{WELL_IN_RANGE} AND {WELL_IN_RANGE} AS told
+    RETURNING CASE WHEN NOT balance.balance - change.amount BETWEEN -{WELL_IN_RANGE} AND {WELL_IN_RANGE}
+                   THEN ARRAY[balance.client_no, balance.plan_instance_no, balance.balance - change.amount]
+              END AS told
 """
 
 
@@ -235,15 +241,15 @@ def settled_if_quiet(group: CommitGroup, sides: Mapping[AccountKey, int], books:
 
 
 def _take_unsettled(books: Books, rows: Found) -> None:
-    for client_no, acct_no, balance, last_event_no, waiting, after, last_date, _told in rows:
+    for client_no, acct_no, balance, last_event_no, waiting, after, last_day in rows:
         key = (client_no, acct_no)
         books.balances[key] = balance
         if last_event_no:
-            books.waiting[key] = Waiting(waiting, after, last_date, last_event_no)
+            books.waiting[key] = Waiting(waiting, after, date.fromordinal(last_day), last_event_no)
 
 
 def _take_plan_balances(books: Books, rows: Found) -> None:
-    for client_no, plan_instance_no, balance, _told in rows:
+    for client_no, plan_instance_no, balance in rows:
         books.plan_balances[client_no, plan_instance_no] = balance
 
 
