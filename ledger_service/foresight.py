@@ -35,8 +35,9 @@ def foresee(requests: Iterable[PostingRequest]) -> Foresight:
             if request.plain.invoices is not None:
                 return Foresight()
             kinds |= request.plain.sources.keys()
-            for (acct_no, effect), amount in request.plain.sides.items():
-                fronts[request.client_no, acct_no, WAITING_FOR[effect]] += amount
+            for effect, amounts in request.plain.sides.items():
+                for acct_no, amount in amounts.items():
+                    fronts[request.client_no, acct_no, WAITING_FOR[effect]] += amount
         for order in request.orders:
             draft = _alone(order)
             if draft is None:

@@ -227,9 +227,11 @@ class GroupPosting:
     async def _apply(self, group: CommitGroup, accepted: Sequence[Posted], books: Books) -> None:
         """Apply what is posted on the accounts in the books, and settle them."""
         needed = items_needed(accepted, books.waiting)
-        await store_applications.read_fronts(self.connection, needed, self._items, _per_account(group))
+        fronts = await store_applications.read_fronts(
+            self.connection, needed, self._items, _per_account(group)
+        )
         await self._ask_to_write([], needed)
-        applied = apply_group(accepted, needed, self._items)
+        applied = apply_group(accepted, needed, self._items, fronts)
         await self._number(applied)
         rows = store_applications.applied_changes(applied, group.created_at)
         settled = store_groups.settled_of(books.balances, group, applied)
@@ -259,8 +261,8 @@ class GroupPosting:
             group, applied = self._lay_out(accepted, needed)
             if _ends_its_day(group.created_at):
                 raise asyncpg.SerializationError("the day might end before this is being written")
-            if applied.applications:
-                counts[APPLICATION] = len(applied.applications)
+            if applied.count:
+                counts[APPLICATION] = applied.count
                 applied.number(self._numbers[APPLICATION])
             steps = [*_rows(group, applied), *_conclusion(decisions, group, applied, versions)]
             await write_together(self.connection, steps, [store_groups.taken(counts, self._numbers)])
@@ -293,8 +295,8 @@ class GroupPosting:
         return group, apply_group(accepted, needed, self._items)
 
     async def _number(self, applied: GroupApplications) -> None:
-        if applied.applications:
-            count = {APPLICATION: len(applied.applications)}
+        if applied.count:
+            count = {APPLICATION: applied.count}
             reserved = await store_groups.reserve_numbers(self.connection, count)
             applied.number(reserved[APPLICATION])
 

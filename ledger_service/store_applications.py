@@ -10,11 +10,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import asyncpg
 
 from ledger_service import tables
-from ledger_service.rules.applications import AccountItems, Application, Item, Method, Queue
+from ledger_service.rules.applications import AccountItems, Application, Item, Method, Queue, Waiting
 from ledger_service.rules.books import AccountKey
 from ledger_service.rules.group_applications import FrontKey, GroupApplications, ItemChange, ItemsNeeded
+from ledger_service.rules.paid_in_turn import Front
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
-from ledger_service.store_round_trips import Append, Change, Found, Question, Step, ask
+from ledger_service.store_round_trips import Append, Change, Found, Question, Step, ask, with_stacked_numbers
 from service_kit.database import RawConnection
 
 ItemsByAccount: TypeAlias = defaultdict[AccountKey, AccountItems]
@@ -75,32 +76,52 @@ _FRONTS: Final = f"""
 # The first few that wait on accounts that are held, so that what their rows say is known: so many of those
 # that have a row and, when these are fewer, what waits among as many transactions behind the mark. Some of
 # these may be closed, so that less is found than is wanted; but it takes one step where the other takes many.
-_FIRST_PLACES: Final = f"""
-    SELECT client_no, acct_no, next.*
+_PLACES: Final = f"""
+    (SELECT own.event_no, own.transaction_type, own.open_amount, own.effective_date, true AS has_row
+       FROM item_balance AS own
+      WHERE own.client_no = wanted.client_no
+        AND own.acct_no = wanted.acct_no
+        AND own.queue = wanted.queue
+      ORDER BY own.effective_date, own.event_no
+      LIMIT wanted.places)
+     UNION ALL
+    (SELECT event_no, transaction_type, amount, effective_date, false
+       FROM (SELECT t.event_no, t.transaction_type, t.amount, t.effective_date
+               FROM acct_transaction AS t
+              WHERE t.client_no = wanted.client_no
+                AND t.acct_no = wanted.acct_no
+                AND t.event_no > wanted.waiting_after
+                AND t.event_no + 0 <= wanted.last_event_no
+              ORDER BY t.event_no
+              LIMIT wanted.places) AS behind
+      WHERE (transaction_type IN ({_CHARGES})) = (wanted.queue = {Queue.CHARGE}))
+     LIMIT wanted.places
+"""  # noqa: S608  # our own numbers
+
+_WANTED_PLACES: Final = """
       FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[])
            AS wanted (client_no, acct_no, queue, waiting_after, last_event_no, places)
+"""
+
+_FIRST_PLACES: Final = f"""
+    SELECT client_no, acct_no, next.*
+    {_WANTED_PLACES}
+     CROSS JOIN LATERAL ({_PLACES}) AS next
+"""
+
+# The same with a row for each account, and no more than it takes to pay in turn: with a row for each item,
+# asyncpg takes longer to read them than it takes to decide what is paid. Columns have the order in which the
+# items are found: first one select, then the other, each in its order, with nothing in between that sorts.
+_FIRST_IN_TURN: Final = f"""
+    SELECT client_no, acct_no, queue, front.*
+    {_WANTED_PLACES}
      CROSS JOIN LATERAL (
-           (SELECT own.event_no, own.transaction_type, own.open_amount, own.effective_date, true AS has_row
-              FROM item_balance AS own
-             WHERE own.client_no = wanted.client_no
-               AND own.acct_no = wanted.acct_no
-               AND own.queue = wanted.queue
-             ORDER BY own.effective_date, own.event_no
-             LIMIT wanted.places)
-            UNION ALL
-           (SELECT event_no, transaction_type, amount, effective_date, false
-              FROM (SELECT t.event_no, t.transaction_type, t.amount, t.effective_date
-                      FROM acct_transaction AS t
-                     WHERE t.client_no = wanted.client_no
-                       AND t.acct_no = wanted.acct_no
-                       AND t.event_no > wanted.waiting_after
-                       AND t.event_no + 0 <= wanted.last_event_no
-                     ORDER BY t.event_no
-                     LIMIT wanted.places) AS behind
-             WHERE (transaction_type IN ({_CHARGES})) = (wanted.queue = {Queue.CHARGE}))
-            LIMIT wanted.places
-           ) AS next
-"""  # noqa: S608  # our own numbers
+           SELECT array_agg(event_no), array_agg(open_amount),
+                  array_agg(effective_date) FILTER (WHERE has_row)
+             FROM ({_PLACES}) AS item
+            HAVING count(*) > 0
+           ) AS front
+"""  # noqa: S608  # our own text
 
 # What waits in its turn, behind the mark of the account `balance`. It is asked for in order, so that no index
 # but that by number will do: any other has the whole history of the account.
@@ -223,6 +244,31 @@ _DELETE_ITEMS: Final = """
 """
 
 
+# What waited without a row and is paid in part. It is asked for in order, so that no index but that by number
+# of the account will do.
+_OPEN_ITEMS: Final = """
+    INSERT INTO item_balance (client_no, acct_no, queue, effective_date, event_no, transaction_type,
+                              open_amount)
+    SELECT t.client_no, t.acct_no, item.queue, t.effective_date, t.event_no, t.transaction_type,
+           item.open_amount
+      FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[])
+           AS item (client_no, acct_no, queue, event_no, open_amount)
+     CROSS JOIN LATERAL (
+           SELECT own.*
+             FROM acct_transaction AS own
+            WHERE own.client_no = item.client_no
+              AND own.acct_no = item.acct_no
+              AND own.event_no >= item.event_no
+            ORDER BY own.event_no
+            LIMIT 1
+           ) AS t
+     WHERE t.event_no = item.event_no
+"""
+
+# So many times as many as were asked for first.
+_MORE_PLACES: Final = (1, 4, 16)
+
+
 def fronts(wanted: Mapping[FrontKey, int], accounts: ItemsByAccount) -> list[Question]:
     """Enters the items at the front of what waits, as many as have the amounts that are wanted."""
     if not wanted:
@@ -231,31 +277,72 @@ def fronts(wanted: Mapping[FrontKey, int], accounts: ItemsByAccount) -> list[Que
     return [Question(_FRONTS, _columns(keys), partial(_take_waiting, accounts))]
 
 
-def first_places(needed: ItemsNeeded, accounts: ItemsByAccount, places: int) -> Question:
-    """Enters at most so many items of each front, on accounts of which it is known what waits."""
-    keys = []
-    for client_no, acct_no, queue in needed.fronts:
-        before = needed.before[client_no, acct_no]
-        keys.append((client_no, acct_no, queue, before.after, before.last_event_no, places))
-    return Question(_FIRST_PLACES, _columns(keys), partial(_take_waiting, accounts))
-
-
 async def read_fronts(
     connection: RawConnection, needed: ItemsNeeded, accounts: ItemsByAccount, places: int
-) -> None:
-    """Enter the items at the front of what waits, on accounts that are held. Where the first so many have not
-    the amount that is wanted, it is asked for step by step.
+) -> dict[AccountKey, Front]:
+    """The front of what waits, of those accounts on which all is paid in turn; of the others it is entered as
+    items. Of each as many as have the amount that is wanted, and hardly more: so many are asked for first,
+    then step by step. All accounts are held.
     """
-    if not needed.fronts:
-        return
-    await ask(connection, [first_places(needed, accounts, places)])
-    lacking = {
-        (client_no, acct_no, queue): wanted
-        for (client_no, acct_no, queue), wanted in needed.fronts.items()
-        if sum([item.open_amount for item in accounts[client_no, acct_no].all()])
-        < min(wanted, abs(needed.before[client_no, acct_no].amount))
+    in_turn = {key: amount for key, amount in needed.fronts.items() if key[:2] in needed.in_turn}
+    others = {
+        key: min(amount, abs(needed.before[key[:2]].amount))
+        for key, amount in needed.fronts.items()
+        if key[:2] not in needed.in_turn
+    }
+    found = await _fronts_in_turn(connection, in_turn, needed.before, places)
+    if others:
+        question = Question(
+            _FIRST_PLACES, _places(others, needed.before, places), partial(_take_waiting, accounts)
+        )
+        await ask(connection, [question])
+    lacking = {key: amount for key, amount in in_turn.items() if key[:2] not in found} | {
+        key: amount
+        for key, amount in others.items()
+        if sum([item.open_amount for item in accounts[key[:2]].all()]) < amount
     }
     await ask(connection, fronts(lacking, accounts))
+    return found
+
+
+async def _fronts_in_turn(
+    connection: RawConnection,
+    wanted: Mapping[FrontKey, int],
+    before: Mapping[AccountKey, Waiting],
+    places: int,
+) -> dict[AccountKey, Front]:
+    """Fronts that have the amounts that are wanted. Of those that have less, more is asked for; what is very
+    long is left out.
+    """
+    found: dict[AccountKey, Front] = {}
+    for more in _MORE_PLACES:
+        if not wanted:
+            break
+        statement, values = first_in_turn(wanted, before, more * places)
+        for client_no, acct_no, queue, event_nos, amounts, row_dates in await connection.fetch(
+            statement, *values
+        ):
+            if sum(amounts) >= wanted[client_no, acct_no, queue]:
+                found[client_no, acct_no] = Front(Queue(queue), event_nos, amounts, row_dates or ())
+        wanted = {key: amount for key, amount in wanted.items() if key[:2] not in found}
+    return found
+
+
+def first_in_turn(
+    wanted: Iterable[FrontKey], before: Mapping[AccountKey, Waiting], places: int
+) -> tuple[str, list[Any]]:
+    """The statement that tells at most so many of each front, and its parameters. It goes by itself: asyncpg
+    reads no arrays in the rows of what is asked together.
+    """
+    return with_stacked_numbers(_FIRST_IN_TURN, _places(wanted, before, places))
+
+
+def _places(wanted: Iterable[FrontKey], before: Mapping[AccountKey, Waiting], places: int) -> list[list[Any]]:
+    keys = []
+    for client_no, acct_no, queue in wanted:
+        waits = before[client_no, acct_no]
+        keys.append((client_no, acct_no, queue, waits.after, waits.last_event_no, places))
+    return _columns(keys)
 
 
 def tails_and_wholes(needed: ItemsNeeded, accounts: ItemsByAccount) -> list[Question]:
@@ -359,9 +446,21 @@ def applied_changes(applied: GroupApplications, created_at: datetime) -> list[St
             changed.append((*key, item.open_amount))
         else:
             closed.append(key)
+    in_turn = applied.in_turn
+    for row in in_turn.changed:
+        if row[-1]:
+            changed.append(row)
+        else:
+            closed.append(row[:-1])
     made = [
         _application_row(each.client_no, each.acct_no, each.application, created_at)
         for each in applied.applications
+    ]
+    made += [
+        (client_no, acct_no, number, credit_no, charge_no, amount, None, by_event_no, day, created_at)
+        for number, (client_no, acct_no, credit_no, charge_no, amount, by_event_no, day) in enumerate(
+            in_turn.applications, applied.first_in_turn_no
+        )
     ]
     steps: list[Step] = [
         Append(tables.application, made),
@@ -369,6 +468,8 @@ def applied_changes(applied: GroupApplications, created_at: datetime) -> list[St
         # In the order of their key, of which an index takes neighbours for less.
         Append(tables.item_balance, sorted(opened)),
     ]
+    if in_turn.opened:
+        steps.append(Change(_OPEN_ITEMS, _columns(in_turn.opened)))
     if changed:
         steps.append(Change(_UPDATE_ITEMS, _columns(changed)))
     if closed:

@@ -13,8 +13,9 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from ledger_service.rules.applications import Application
+from ledger_service.rules.books import AccountKey
 from ledger_service.rules.digests import TransactionRow, group_digest, part_digest
-from ledger_service.rules.plain_drafts import PlainDrafts, SourceColumns
+from ledger_service.rules.plain_drafts import PlainDrafts, SourceColumns, add_changes
 from ledger_service.rules.postings import (
     AccountOpening,
     CreditApplication,
@@ -343,43 +344,53 @@ class _Layout:
             _or_nones(columns.reason_codes),
             _or_nones(columns.comments),
         )
-        for account, change in drafts.balance_changes.items():
-            group.balance_changes[account] = group.balance_changes.get(account, 0) + change
-        for plan_instance, change in drafts.plan_balance_changes.items():
-            before = group.plan_balance_changes.get(plan_instance, 0)
-            group.plan_balance_changes[plan_instance] = before + change
+        add_changes(group.balance_changes, drafts.balance_changes)
+        add_changes(group.plan_balance_changes, drafts.plan_balance_changes)
         accounts = [(client_no, acct_no) for acct_no in columns.acct_nos]
         group.last_events.update(zip(accounts, event_nos, strict=True))
-        for acct_no, day in drafts.days:
-            self._date(client_no, acct_no, day)
+        for day, acct_nos in drafts.days.items():
+            self._date_all(zip(repeat(client_no), acct_nos), day)
 
     def _add_sources(self, accepted: AcceptedDrafts, table: str, rows: SourceColumns) -> None:
         """The source rows of plain drafts in one table."""
         first = self._take(table, len(rows.places))
         source_nos = range(first, first + len(rows.places))
-        for place, source_no in zip(rows.places, source_nos, strict=True):
-            accepted.source_nos[place] = source_no
+        event_nos: Sequence[int] = accepted.event_nos
+        if len(rows.places) == len(event_nos):
+            accepted.source_nos = list(source_nos)
+        else:
+            event_nos = [event_nos[place] for place in rows.places]
+            for place, source_no in zip(rows.places, source_nos, strict=True):
+                accepted.source_nos[place] = source_no
         invoice_nos = accepted.of_lines(attrgetter("invoice_no"))
         self.group.source_rows[table] += zip(
             repeat(accepted.client_no),
             source_nos,
-            [accepted.event_nos[place] for place in rows.places],
+            event_nos,
             rows.acct_nos,
             *rows.values,
             *([invoice_nos] if invoice_nos else []),
         )
 
-    def _date(self, client_no: int, acct_no: int, day: date) -> None:
-        last_date = self.group.last_dates.get((client_no, acct_no))
+    def _date_all(self, accounts: Iterable[AccountKey], day: date) -> None:
+        dated = dict.fromkeys(accounts, day)
+        if self.group.last_dates.keys().isdisjoint(dated):
+            self.group.last_dates.update(dated)
+        else:
+            for account in dated:
+                self._date(account, day)
+
+    def _date(self, account: AccountKey, day: date) -> None:
+        last_date = self.group.last_dates.get(account)
         if last_date is None or day > last_date:
-            self.group.last_dates[client_no, acct_no] = day
+            self.group.last_dates[account] = day
 
     def _change_balances(self, posting: Posting, event_no: int) -> None:
         group, effect = self.group, posting.type.effect * posting.amount
         account = (posting.client_no, posting.acct_no)
         group.balance_changes[account] = group.balance_changes.get(account, 0) + effect
         group.last_events[account] = event_no
-        self._date(*account, posting.effective_date)
+        self._date(account, posting.effective_date)
         if posting.plan_instance_no:
             plan_instance = (posting.client_no, posting.plan_instance_no)
             before = group.plan_balance_changes.get(plan_instance, 0)

@@ -10,7 +10,7 @@ what names another transaction may touch any open item of its account: then all 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
@@ -27,6 +27,7 @@ from ledger_service.rules.applications import (
 )
 from ledger_service.rules.books import AccountKey, EventKey
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, Posted
+from ledger_service.rules.paid_in_turn import NO_FRONTS, Front, PaidInTurn, pay_in_turn
 from ledger_service.rules.plain_drafts import InvoiceColumns, PlainDrafts
 from ledger_service.rules.postings import Decision, Posting
 from ledger_service.rules.sources import WriteOff
@@ -54,6 +55,8 @@ class ItemsNeeded:
     whole: the accounts of which all open items are needed.
     undone: the transactions whose applications may be taken back.
     out_of_turn: the accounts on which not all that is open may wait in its turn after the group.
+    in_turn: the accounts on which nothing is posted but plain drafts that meet what waits, at most as much as
+        that is; and none of them is a line of an invoice.
     """
 
     before: dict[AccountKey, Waiting] = field(default_factory=dict)
@@ -62,6 +65,7 @@ class ItemsNeeded:
     whole: set[AccountKey] = field(default_factory=set)
     undone: set[EventKey] = field(default_factory=set)
     out_of_turn: set[AccountKey] = field(default_factory=set)
+    in_turn: set[AccountKey] = field(default_factory=set)
 
 
 def items_needed(accepted: Iterable[Posted], waiting: Mapping[AccountKey, Waiting]) -> ItemsNeeded:
@@ -75,26 +79,36 @@ def items_needed(accepted: Iterable[Posted], waiting: Mapping[AccountKey, Waitin
     return survey.needed()
 
 
-def sides_of(plain: Iterable[PlainDrafts]) -> dict[AccountKey, int]:
+def sides_of(plain: Sequence[PlainDrafts]) -> dict[AccountKey, int]:
     """By account: the effect of all that is posted on it, where that is one effect and on one day; else 0,
     and also where it is a credit of an invoice, which pays the charges beside it.
 
     What has such a side waits behind what waits already, unless that is the other side, or of a later day.
     Then nothing is applied, and nothing has to be known of what was there before.
     """
+    effects = {effect for drafts in plain for effect in drafts.sides}
+    if (
+        len(effects) == 1
+        and len({day for drafts in plain for day in drafts.days}) == 1
+        and (CHARGE in effects or all(drafts.invoices is None for drafts in plain))
+    ):
+        (effect,) = effects
+        return dict.fromkeys(chain.from_iterable(drafts.balance_changes for drafts in plain), effect)
     sides: dict[AccountKey, int] = {}
     days: dict[AccountKey, date] = {}
     for drafts in plain:
         client_no = drafts.client_no
-        for acct_no, effect in drafts.sides:
-            account = (client_no, acct_no)
-            is_alone = sides.setdefault(account, effect) == effect
-            if not is_alone or (drafts.invoices is not None and effect == CREDIT):
-                sides[account] = 0
-        for acct_no, day in drafts.days:
-            account = (client_no, acct_no)
-            if days.setdefault(account, day) != day:
-                sides[account] = 0
+        for effect, amounts in drafts.sides.items():
+            for acct_no in amounts:
+                account = (client_no, acct_no)
+                is_alone = sides.setdefault(account, effect) == effect
+                if not is_alone or (drafts.invoices is not None and effect == CREDIT):
+                    sides[account] = 0
+        for day, acct_nos in drafts.days.items():
+            for acct_no in acct_nos:
+                account = (client_no, acct_no)
+                if days.setdefault(account, day) != day:
+                    sides[account] = 0
     return sides
 
 
@@ -108,6 +122,7 @@ class _Demand:
     applies: whether anything may be paid.
     out_of_turn: whether anything is posted that may not wait behind all else.
     names_items: whether any open item may have to be known.
+    has_document: whether anything is part of a document that is applied as a whole, or was decided by itself.
     """
 
     before: Waiting
@@ -117,6 +132,7 @@ class _Demand:
     applies: bool = False
     out_of_turn: bool = False
     names_items: bool = False
+    has_document: bool = False
 
     def add(self, effect: int, amount: int, day: date) -> None:
         """Add what is posted on a day and names nothing: a charge (1) or a credit (-1)."""
@@ -131,6 +147,12 @@ class _Demand:
             self.out_of_turn = True
         self.amount += effect * amount
         self.last_date = max(self.last_date, day)
+
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether all that is posted meets what waits, and is used up by it."""
+        all_against = abs(self.before.amount) - abs(self.amount) == self.against
+        return all_against and not (self.out_of_turn or self.has_document)
 
     def add_credit_of_invoice(self) -> None:
         """Say that what was added has such a credit: it pays the charges of its invoice, whatever waits."""
@@ -153,20 +175,23 @@ class _Survey:
     def add_drafts(self, accepted: AcceptedDrafts) -> None:
         client_no, drafts = accepted.client_no, accepted.drafts
         columns = drafts.columns
-        days = set(columns.effective_dates)
-        if len(days) == 1:
-            (day,) = days
-            for (acct_no, effect), amount in drafts.sides.items():
-                self._demand((client_no, acct_no)).add(effect, amount, day)
+        if len(drafts.days) == 1:
+            (day,) = drafts.days
+            for effect, amounts in drafts.sides.items():
+                for acct_no, amount in amounts.items():
+                    self._demand((client_no, acct_no)).add(effect, amount, day)
         else:
             for acct_no, kind, amount, day in zip(
                 columns.acct_nos, columns.types, columns.amounts, columns.effective_dates, strict=True
             ):
                 self._demand((client_no, acct_no)).add(kind.effect, amount, day)
         if drafts.invoices is not None:
-            for acct_no, effect in drafts.sides:
-                if effect == CREDIT:
-                    self._demand((client_no, acct_no)).add_credit_of_invoice()
+            for effect, acct_nos in drafts.sides.items():
+                for acct_no in acct_nos:
+                    demand = self._demand((client_no, acct_no))
+                    demand.has_document = True
+                    if effect == CREDIT:
+                        demand.add_credit_of_invoice()
 
     def add_document(self, decision: Decision) -> None:
         if decision.application is not None:
@@ -179,6 +204,7 @@ class _Survey:
     def _add_posting(self, posting: Posting, decision: Decision) -> None:
         kind = posting.type
         demand = self._demand((posting.client_no, posting.acct_no))
+        demand.has_document = True
         if posting.application.method is Method.NONE:
             demand.add_held(posting.effective_date)
             return
@@ -219,6 +245,8 @@ def _add_needed(needed: ItemsNeeded, account: AccountKey, demand: _Demand) -> No
         return
     if demand.against:
         needed.fronts[*account, before.queue] = demand.against
+        if demand.is_in_turn:
+            needed.in_turn.add(account)
     if demand.out_of_turn and before.has_tail:
         needed.tails.add(account)
 
@@ -261,15 +289,25 @@ class GroupApplications:
     """What a group changes. `instructions` are those that are not the default: client, event_no, method."""
 
     applications: list[NewApplication] = field(default_factory=list)
+    in_turn: PaidInTurn = field(default_factory=PaidInTurn)
+    """What is applied on all other accounts; their marks are in `waiting` as well."""
     changes: list[ItemChange] = field(default_factory=list)
     instructions: list[tuple[int, int, int]] = field(default_factory=list)
     waiting: dict[AccountKey, WaitingChange] = field(default_factory=dict)
     """By account, where it changes otherwise than the balance."""
+    first_in_turn_no: int = 0
+    """The number of the first that is paid in turn; those of the others follow."""
+
+    @property
+    def count(self) -> int:
+        """How many applications there are."""
+        return len(self.applications) + len(self.in_turn.applications)
 
     def number(self, first_application_no: int) -> None:
         """Give the applications their numbers, one after the other."""
         for application_no, each in enumerate(self.applications, first_application_no):
             each.application.application_no = application_no
+        self.first_in_turn_no = first_application_no + len(self.applications)
 
 
 @dataclass(slots=True)
@@ -302,10 +340,14 @@ _AtWork: TypeAlias = dict[AccountKey, _AccountAtWork]
 
 
 def apply_group(
-    accepted: Iterable[Posted], needed: ItemsNeeded, accounts: Mapping[AccountKey, AccountItems]
+    accepted: Sequence[Posted],
+    needed: ItemsNeeded,
+    accounts: Mapping[AccountKey, AccountItems],
+    fronts: Mapping[AccountKey, Front] = NO_FRONTS,
 ) -> GroupApplications:
     """Apply what a group posts, once it has its event numbers; `accounts` has what was needed. An account of
-    which nothing was needed, or nothing is open, may be missing there.
+    which nothing was needed, or nothing is open, may be missing there. `fronts` has what was needed of some
+    of the accounts on which all is paid in turn.
     """
     result = GroupApplications()
     at_work: _AtWork = {
@@ -313,7 +355,10 @@ def apply_group(
             accounts.get(key) or AccountItems(is_whole=key in needed.whole), before, before.last_event_no
         )
         for key, before in needed.before.items()
+        if key not in fronts
     }
+    if fronts:
+        _apply_in_turn(accepted, needed, fronts, result)
     if at_work:
         for each in accepted:
             if isinstance(each, AcceptedDrafts):
@@ -325,11 +370,28 @@ def apply_group(
     return result
 
 
+def _apply_in_turn(
+    accepted: Iterable[Posted],
+    needed: ItemsNeeded,
+    fronts: Mapping[AccountKey, Front],
+    result: GroupApplications,
+) -> None:
+    drafts = [each for each in accepted if isinstance(each, AcceptedDrafts)]
+    emptied = {
+        key
+        for key, front in fronts.items()
+        if needed.fronts[*key, front.queue] == abs(needed.before[key].amount)
+    }
+    result.in_turn = pay_in_turn(drafts, fronts, emptied)
+    for key, mark in result.in_turn.marks.items():
+        result.waiting[key] = WaitingChange(0, mark)
+
+
 def _apply_drafts(accepted: AcceptedDrafts, at_work: _AtWork) -> None:
     client_no = accepted.client_no
     accounts = {
         acct_no: account
-        for acct_no, _ in accepted.drafts.sides
+        for acct_no in chain.from_iterable(accepted.drafts.sides.values())
         if (account := at_work.get((client_no, acct_no))) is not None
     }
     if not accounts:

@@ -9,7 +9,8 @@ Here is what plain drafts have in common, and what the books have to say about t
 themselves is told in `plain_singles` and `plain_invoices`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain, repeat
@@ -22,6 +23,7 @@ from ledger_service.rules.transaction_types import TransactionType
 from service_kit.money import LARGEST_MINOR_UNITS, SMALLEST_MINOR_UNITS
 
 Value = TypeVar("Value")
+Key = TypeVar("Key")
 
 
 class Columns(NamedTuple):
@@ -71,9 +73,9 @@ class PlainDrafts:
 
     columns: of every draft; a line of an invoice is one.
     sources: by source table.
-    currencies: pairs of account and currency.
-    days: pairs of account and effective date.
-    sides: by account and effect, the sum of the amounts.
+    currencies: the accounts that there are drafts of, by currency.
+    days: by effective date.
+    sides: by effect and account, the sum of the amounts.
     balance_changes, plan_balance_changes: what happens to the balances.
     plan_instances: pairs of plan instance and account.
     names: by register of the books, what is given only once, with the client first.
@@ -84,9 +86,9 @@ class PlainDrafts:
     client_no: int
     columns: Columns
     sources: Mapping[str, SourceColumns]
-    currencies: frozenset[tuple[int, str]]
-    days: frozenset[tuple[int, date]]
-    sides: Mapping[tuple[int, int], int]
+    currencies: Mapping[str, Collection[int]]
+    days: Mapping[date, Collection[int]]
+    sides: Mapping[int, Mapping[int, int]]
     balance_changes: Mapping[AccountKey, int]
     plan_balance_changes: Mapping[PlanInstanceKey, int]
     plan_instances: frozenset[tuple[int, int]]
@@ -108,12 +110,13 @@ def plain_drafts(
 ) -> PlainDrafts:
     """Drafts that were found to be right in themselves, summed up for the books."""
     sides = _sides(columns)
+    accounts = frozenset(columns.acct_nos)
     return PlainDrafts(
         client_no,
         columns,
         sources,
-        frozenset(zip(columns.acct_nos, columns.currencies, strict=True)),
-        frozenset(zip(columns.acct_nos, columns.effective_dates, strict=True)),
+        _accounts_by(columns.currencies, columns, accounts),
+        _accounts_by(columns.effective_dates, columns, accounts),
         sides,
         _balance_changes(client_no, sides),
         *_plan_changes(client_no, columns),
@@ -123,20 +126,52 @@ def plain_drafts(
     )
 
 
-def _sides(columns: Columns) -> dict[tuple[int, int], int]:
-    sides: dict[tuple[int, int], int] = {}
+def _is_uniform(column: Sequence[Any]) -> bool:
+    """Whether all drafts have the same there, as those of most calls have; told without a step for each."""
+    return column.count(column[0]) == len(column)
+
+
+def _accounts_by(
+    column: Sequence[Value], columns: Columns, all_accounts: Collection[int]
+) -> Mapping[Value, Collection[int]]:
+    if _is_uniform(column):
+        return {column[0]: all_accounts}
+    accounts = defaultdict(set)
+    for value, acct_no in zip(column, columns.acct_nos, strict=True):
+        accounts[value].add(acct_no)
+    return accounts
+
+
+def _sides(columns: Columns) -> Mapping[int, Mapping[int, int]]:
+    if _is_uniform(columns.types):
+        once = dict(zip(columns.acct_nos, columns.amounts, strict=True))
+        if len(once) == len(columns.acct_nos):
+            return {columns.types[0].effect: once}
+    sides: defaultdict[int, dict[int, int]] = defaultdict(dict)
     for kind, acct_no, amount in zip(columns.types, columns.acct_nos, columns.amounts, strict=True):
-        side = (acct_no, kind.effect)
-        sides[side] = sides.get(side, 0) + amount
+        side = sides[kind.effect]
+        side[acct_no] = side.get(acct_no, 0) + amount
     return sides
 
 
-def _balance_changes(client_no: int, sides: Mapping[tuple[int, int], int]) -> dict[AccountKey, int]:
+def _balance_changes(client_no: int, sides: Mapping[int, Mapping[int, int]]) -> dict[AccountKey, int]:
     changes: dict[AccountKey, int] = {}
-    for (acct_no, effect), amount in sides.items():
-        account = (client_no, acct_no)
-        changes[account] = changes.get(account, 0) + effect * amount
+    for effect, amounts in sides.items():
+        of_side = {(client_no, acct_no): effect * amount for acct_no, amount in amounts.items()}
+        if not changes:
+            changes = of_side
+        else:
+            add_changes(changes, of_side)
     return changes
+
+
+def add_changes(changes: dict[Key, int], others: Mapping[Key, int]) -> None:
+    """Add other changes of balances to these."""
+    if changes.keys().isdisjoint(others):
+        changes.update(others)
+    else:
+        for key, change in others.items():
+            changes[key] = changes.get(key, 0) + change
 
 
 def _plan_changes(
@@ -173,7 +208,8 @@ def fit_their_accounts(drafts: PlainDrafts, books: Books) -> bool:
     client_no = drafts.client_no
     return all(
         (account := books.accounts.get((client_no, acct_no))) is not None and account.currency == currency
-        for acct_no, currency in drafts.currencies
+        for currency, acct_nos in drafts.currencies.items()
+        for acct_no in acct_nos
     ) and all(books.plan_instances.get((client_no, plan)) == acct for plan, acct in drafts.plan_instances)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -11,12 +12,13 @@ import pytest
 from ledger_service.lane_connection import LaneConnection
 from ledger_service.rules.applications import AccountItems, Queue
 from ledger_service.rules.books import Books
-from ledger_service.rules.group_applications import ItemsNeeded
+from ledger_service.rules.group_applications import GroupApplications, ItemsNeeded
 from ledger_service.rules.needs import Needs
+from ledger_service.rules.paid_in_turn import PaidInTurn
 from ledger_service.settings import LedgerSettings
-from ledger_service.store_applications import read_fronts, tails_and_wholes
+from ledger_service.store_applications import applied_changes, read_fronts, tails_and_wholes
 from ledger_service.store_books import lock_accounts
-from ledger_service.store_round_trips import ask
+from ledger_service.store_round_trips import ask, write
 from service_kit.database import RawConnection
 from tests.integration.ledger.caller import Ledger, external_charge, payment
 from tests.support.databases import FreshDatabase
@@ -87,6 +89,49 @@ async def test_step_by_step_no_more_is_read_either(
     assert len(list(items[account].all())) == 5
     # The first two once more, for the steps begin at the front.
     assert await found_by_index(lane, "acct_transaction") == 2 + 5
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told", "entered", "read"),
+    [(1, 1, 0, 1), (3, 4, 0, 1 + 4), (20, 0, 20, 1 + 4 + 16 + 20)],
+)
+async def test_what_is_paid_in_turn_is_told_by_columns_unless_it_is_very_long(
+    lane: RawConnection,
+    ledger: Ledger,
+    acct_nos: list[int],
+    wanted: int,
+    told: int,
+    entered: int,
+    read: int,
+) -> None:
+    books = Books()
+    account = ledger.client_no, acct_nos[0]
+    await lock_accounts(lane, Needs(accounts={account}), books)
+    needed = ItemsNeeded(
+        before=books.waiting, fronts={(*account, Queue.CHARGE): 100 * wanted}, in_turn={account}
+    )
+    items: defaultdict[tuple[int, int], AccountItems] = defaultdict(AccountItems)
+    fronts = await read_fronts(lane, needed, items, places=1)
+    assert sum(len(front.event_nos) for front in fronts.values()) == told
+    assert len(list(items[account].all())) == entered
+    assert await found_by_index(lane, "acct_transaction") == read
+
+
+async def test_of_what_is_paid_in_part_no_other_transaction_is_read(
+    lane: RawConnection, ledger: Ledger, acct_nos: list[int]
+) -> None:
+    firsts = await lane.fetch("SELECT client_no, acct_no, min(event_no) FROM acct_transaction GROUP BY 1, 2")
+    before = await found_by_index(lane, "acct_transaction")
+    opened = [(client_no, acct_no, Queue.CHARGE, event_no, 40) for client_no, acct_no, event_no in firsts]
+    applied = GroupApplications(in_turn=PaidInTurn(opened=opened))
+    await write(lane, applied_changes(applied, datetime.now(UTC)))
+    assert await found_by_index(lane, "acct_transaction") - before == ACCOUNTS
+    rows = await lane.fetch("""
+        SELECT item.client_no, item.acct_no, queue, event_no, open_amount
+          FROM item_balance AS item
+          JOIN acct_transaction AS t USING (client_no, acct_no, event_no, effective_date, transaction_type)
+    """)
+    assert sorted(map(tuple, rows)) == sorted(opened)
 
 
 @pytest.mark.parametrize("is_whole", [False, True])
