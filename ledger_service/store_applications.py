@@ -265,7 +265,7 @@ _OPEN_ITEMS: Final = """
      WHERE t.event_no = item.event_no
 """
 
-# So many times as many as were asked for first.
+# So many times as many as were asked for first: a payment seldom pays more, the lines of an invoice.
 _MORE_PLACES: Final = (1, 4, 16)
 
 

@@ -1,7 +1,7 @@
 """Application: electronic payments that pay open invoices, the oldest first, against the same payments on
-accounts that owe nothing. Beside it COPY of the rows of the former against those of the latter, which tells
-how much of the difference is physical: a payment that pays has a row more, and who writes it has to know what
-it pays.
+accounts that owe nothing; and, for comparison, payments of invoices of several lines. Beside it COPY of the
+rows of the former against those of the latter, which tells how much of the difference is physical: a payment
+that pays has a row more, and who writes it has to know what it pays.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,7 +29,7 @@ from tallybook.ledger.v1.ledger_pb2 import PostTransactionsRequest
 
 _PAYMENTS: Final = 1_000
 _IN_FLIGHT: Final = 8
-_LINES: Final = 1
+_SEVERAL_LINES: Final = 3
 _WANTED: Final = 0.5
 _INVOICES_IN_FLIGHT: Final = 2
 # About what a group has, with so many calls in flight.
@@ -39,18 +39,19 @@ _PAYMENT: Final = "transaction_type = 3"
 
 @dataclass(frozen=True, slots=True)
 class _Payments:
-    """As many payments as there are open invoices, each of the amount of one."""
+    """As many payments as there are open invoices, each of the amount of one. lines: those of an invoice."""
 
     stand: Stand
     books: Books
     calls: int
+    lines: int = 1
 
     def requests(self) -> Sequence[PostTransactionsRequest]:
-        return electronic_payment_calls(self.books, self.calls, _PAYMENTS, AMOUNT * _LINES)
+        return electronic_payment_calls(self.books, self.calls, _PAYMENTS, AMOUNT * self.lines)
 
     async def on_open_invoices(self) -> Sample:
         """Each pays one invoice."""
-        invoices = invoice_calls(self.books, self.calls, _PAYMENTS, _LINES)
+        invoices = invoice_calls(self.books, self.calls, _PAYMENTS, self.lines)
         answers = await send(self.stand.ledger.invoices.CreateInvoices, invoices, _INVOICES_IN_FLIGHT)
         assert all(result.invoice_no for answer in answers for result in answer.results)
         return await self.on_nothing()
@@ -65,17 +66,23 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
     calls = -(-scale.drafts // _PAYMENTS)
     indebted = _Payments(stand, await stand.open_books(scale.accounts), calls)
     free = _Payments(stand, await stand.open_books(scale.accounts), calls)
+    of_lines = _Payments(stand, await stand.open_books(scale.accounts), calls, _SEVERAL_LINES)
     name = f"electronic payments, {_PAYMENTS:,} a call, {_IN_FLIGHT} in flight"
-    applied, unapplied = await take_turns(
+    applied, unapplied, of_several = await take_turns(
         [
             Subject(f"{name}, each pays an invoice", "payments", indebted.on_open_invoices),
             Subject(f"{name}, nothing to pay", "payments", free.on_nothing),
+            Subject(
+                f"{name}, each pays an invoice of {_SEVERAL_LINES} lines",
+                "payments",
+                of_lines.on_open_invoices,
+            ),
         ],
         scale.rounds,
     )
     read_and_copied, copied, copied_alone = await _measure_copy(stand, scale)
     return Outcome(
-        [applied, unapplied, read_and_copied, copied, copied_alone],
+        [applied, unapplied, of_several, read_and_copied, copied, copied_alone],
         [ratio_mark(applied, unapplied, _WANTED)],
         [
             f"COPY of the rows of payments with applications reaches {ratio(copied, copied_alone):.2f} of"
@@ -89,10 +96,8 @@ async def _measure_copy(stand: Stand, scale: Scale) -> list[Measurement]:
     could pay was read by another connection; with applications; and without.
     """
     books, sample = await stand.open_books(scale.accounts), await stand.open_books(1)
-    await stand.ledger.invoices.CreateInvoices(invoice_calls(sample, 1, 1, _LINES)[0])
-    await stand.ledger.transactions.PostTransactions(
-        electronic_payment_calls(sample, 1, 1, AMOUNT * _LINES)[0]
-    )
+    await stand.ledger.invoices.CreateInvoices(invoice_calls(sample, 1, 1, 1)[0])
+    await stand.ledger.transactions.PostTransactions(electronic_payment_calls(sample, 1, 1, AMOUNT)[0])
     commits = -(-scale.drafts // _ROWS_AT_ONCE)
     async with AsyncExitStack() as stack:
         reading = await stack.enter_async_context(stand.connection())
@@ -120,7 +125,7 @@ async def _reading_what_waits(
     """Reads, by the statement of the ledger, as many invoices as a commit has payments, of all accounts. They
     are never paid, so it finds the same each time; and it makes nothing of them.
     """
-    calls = invoice_calls(books, _ROWS_AT_ONCE // _PAYMENTS, _PAYMENTS, _LINES)
+    calls = invoice_calls(books, _ROWS_AT_ONCE // _PAYMENTS, _PAYMENTS, 1)
     await send(stand.ledger.invoices.CreateInvoices, calls, _INVOICES_IN_FLIGHT)
     await connection.execute(POSTING_SETTINGS)
     accounts = {(books.client_no, acct_no) for acct_no in books.acct_nos}
@@ -132,6 +137,6 @@ async def _reading_what_waits(
 
     async def read() -> None:
         found = await connection.fetch(statement, *values)
-        assert len(found) == len(accounts)
+        assert sum(len(amounts) for *_, amounts, _ in found) == _ROWS_AT_ONCE
 
     return read

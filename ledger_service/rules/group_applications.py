@@ -290,7 +290,7 @@ class GroupApplications:
 
     applications: list[NewApplication] = field(default_factory=list)
     in_turn: PaidInTurn = field(default_factory=PaidInTurn)
-    """What is applied on all other accounts; their marks are in `waiting` as well."""
+    """What is paid in turn, on other accounts than those of the lists; its marks are in `waiting` as well."""
     changes: list[ItemChange] = field(default_factory=list)
     instructions: list[tuple[int, int, int]] = field(default_factory=list)
     waiting: dict[AccountKey, WaitingChange] = field(default_factory=dict)
