@@ -215,15 +215,24 @@ _STANDING: Final = """
      ORDER BY made.application_no
 """
 
-# Transactions as the items that they would be if anything of them were open.
+# Transactions as the items that they would be if anything of them were open. They are asked for in order, so
+# that no index but that by number will do.
 _CLOSED: Final = f"""
     SELECT item.client_no, item.acct_no, item.event_no, item.transaction_type, item.effective_date,
            {_DUE_DATE} AS due_date, detail.invoice_no, instruction.method
       FROM unnest($1::bigint[], $2::bigint[]) AS wanted (client_no, event_no)
-      JOIN acct_transaction AS item USING (client_no, event_no)
+     CROSS JOIN LATERAL (
+           SELECT own.*
+             FROM acct_transaction AS own
+            WHERE own.client_no = wanted.client_no
+              AND own.event_no >= wanted.event_no
+            ORDER BY own.event_no
+            LIMIT 1
+           ) AS item
     {_DETAILS}
       LEFT JOIN application_instruction AS instruction
         ON instruction.client_no = item.client_no AND instruction.event_no = item.event_no
+     WHERE item.event_no = wanted.event_no
 """  # noqa: S608  # our own columns
 
 _UPDATE_ITEMS: Final = """

@@ -16,7 +16,7 @@ from ledger_service.rules.group_applications import GroupApplications, ItemsNeed
 from ledger_service.rules.needs import Needs
 from ledger_service.rules.paid_in_turn import PaidInTurn
 from ledger_service.settings import LedgerSettings
-from ledger_service.store_applications import applied_changes, read_fronts, tails_and_wholes
+from ledger_service.store_applications import applied_changes, read_fronts, read_undone, tails_and_wholes
 from ledger_service.store_books import lock_accounts
 from ledger_service.store_round_trips import ask, write
 from service_kit.database import RawConnection
@@ -115,6 +115,18 @@ async def test_what_is_paid_in_turn_is_told_by_columns_unless_it_is_very_long(
     assert sum(len(front.event_nos) for front in fronts.values()) == told
     assert len(list(items[account].all())) == entered
     assert await found_by_index(lane, "acct_transaction") == read
+
+
+async def test_of_what_is_undone_no_other_transaction_is_read(
+    lane: RawConnection, ledger: Ledger, acct_nos: list[int]
+) -> None:
+    """The payments, and what they paid."""
+    paid = await ledger.posted(*(payment(acct_no, 300) for acct_no in acct_nos[:5]))
+    items: defaultdict[tuple[int, int], AccountItems] = defaultdict(AccountItems)
+    needed = ItemsNeeded(undone={(ledger.client_no, event_no) for event_no in paid})
+    await read_undone(lane, needed, items)
+    assert sorted(len(list(each.all())) for each in items.values()) == [1 + 3] * 5
+    assert await found_by_index(lane, "acct_transaction") == 5 * (1 + 3)
 
 
 async def test_of_what_is_paid_in_part_no_other_transaction_is_read(
