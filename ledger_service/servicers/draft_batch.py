@@ -19,6 +19,7 @@ from ledger_service.rules.drafts import check_draft
 from ledger_service.rules.plain_drafts import PlainDrafts
 from ledger_service.servicers.draft_contract import draft_from_proto
 from ledger_service.servicers.plain_draft_contract import read_plain_drafts
+from ledger_service.servicers.repeated_results import NotUniformError, message_field, number_field, repeated
 from service_kit.answer_sizes import LARGEST_ANSWER_BYTES
 from service_kit.error_status import shorten_status, to_status
 from service_kit.errors import DomainError, FieldViolation
@@ -92,11 +93,17 @@ def _shorten_to_fit(response: ledger_pb2.PostTransactionsResponse) -> None:
 
 def drafts_answer(accepted: AcceptedDrafts) -> bytes:
     """The answer to a call whose drafts are accepted at once."""
-    response = ledger_pb2.PostTransactionsResponse()
-    add_result = response.results.add
-    for event_no, source_no in zip(accepted.event_nos, accepted.source_nos, strict=True):
-        add_result().transactions.add(event_no=event_no, source_no=source_no)
-    return response.SerializeToString(deterministic=True)
+    event_nos, source_nos = accepted.event_nos, accepted.source_nos
+    try:
+        # results.transactions: event_no, source_no
+        transaction = [*number_field(1, event_nos), *number_field(2, source_nos)]
+        return repeated(message_field(1, message_field(1, transaction)), len(event_nos))
+    except NotUniformError:
+        response = ledger_pb2.PostTransactionsResponse()
+        add_result = response.results.add
+        for event_no, source_no in zip(event_nos, source_nos, strict=True):
+            add_result().transactions.add(event_no=event_no, source_no=source_no)
+        return response.SerializeToString(deterministic=True)
 
 
 def document_answer(accepted: Accepted) -> bytes:
