@@ -6,16 +6,15 @@ in the contracts. They are read from the descriptors, and compiled into checks o
 The answer is only ever "surely valid" or "don't know": a rule of a kind that is not known here, and a rule
 that is broken, are left to protovalidate.
 
-A check knows two ways: of one value, and of a column, which is what one field has in all messages of a list.
-So the thousand drafts of a call cost few passes in C over each of their fields.
+A check knows two ways: of one value, and of a column, which is what one field has in all messages of a list
+(`message_columns`). So the thousand drafts of a call cost few passes in C over each of their fields.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
-from operator import attrgetter
 from typing import Any, Final, Protocol, TypeAlias
 
 from google.protobuf import descriptor_pool
@@ -23,6 +22,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 
 from buf.validate import validate_pb2  # noqa: F401  # puts the rules into the pool
+from service_kit.message_columns import ListedMessages, Messages, NotJoinedError, join_members
 
 Rules: TypeAlias = Any  # buf.validate.FieldRules: its class is made when the program runs
 
@@ -38,11 +38,11 @@ def is_surely_valid(message: Message) -> bool:
 
 
 class _Check(Protocol):
-    """What a value has to be. A column has at least one value."""
+    """What a value has to be. A column has at least one value; of messages it is their columns."""
 
     def passes(self, value: Any) -> bool: ...
 
-    def all_pass(self, column: Sequence[Any]) -> bool: ...
+    def all_pass(self, column: Any) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -50,12 +50,14 @@ class _Plan:
     """The checks of messages of one kind.
 
     values: fields that always have a value, and what it must be.
+    lists: fields that have messages, and what each of them must be.
     messages: fields that may be absent, whether they must not, and their checks.
     alternatives: by oneof, the checks of each of its fields.
     """
 
     known: bool = True
-    values: list[tuple[Callable[[Any], Any], tuple[_Check, ...]]] = field(default_factory=list)
+    values: list[tuple[str, tuple[_Check, ...]]] = field(default_factory=list)
+    lists: list[tuple[str, tuple[_Check, ...]]] = field(default_factory=list)
     messages: list[tuple[str, bool, tuple[_Check, ...]]] = field(default_factory=list)
     alternatives: list[tuple[str, dict[str, tuple[_Check, ...]]]] = field(default_factory=list)
 
@@ -63,8 +65,8 @@ class _Plan:
         """Whether every check passes."""
         if not self.known:
             return False
-        for value_of, checks in self.values:
-            if not _passes(checks, value_of(message)):
+        for name, checks in self.values:
+            if not _passes(checks, getattr(message, name)):
                 return False
         for name, required, checks in self.messages:
             if message.HasField(name):
@@ -73,31 +75,29 @@ class _Plan:
             elif required:
                 return False
         for oneof, by_name in self.alternatives:
-            name = message.WhichOneof(oneof)
-            if name is not None and not _passes(by_name[name], getattr(message, name)):
+            given = message.WhichOneof(oneof)
+            if given is not None and not _passes(by_name[given], getattr(message, given)):
                 return False
-        return True
+        return all(_members_pass(checks, message, name) for name, checks in self.lists)
 
-    def is_kept_by_all(self, messages: Sequence[Any]) -> bool:
-        """Whether every check passes for every one of at least one message."""
+    def is_kept_by_all(self, messages: Messages) -> bool:
+        """Whether every check passes for every message. NotJoinedError where that can't be told."""
         if not self.known:
             return False
-        for value_of, checks in self.values:
-            if not _all_pass(checks, list(map(value_of, messages))):
+        for name, checks in self.values:
+            if not _all_pass(checks, messages.values(name)):
                 return False
         for name, required, checks in self.messages:
-            present = [message for message in messages if message.HasField(name)]
+            present = messages.present(name)
             if required and len(present) < len(messages):
                 return False
-            if present and not _all_pass(checks, list(map(attrgetter(name), present))):
+            if not _all_pass(checks, present):
                 return False
         for oneof, by_name in self.alternatives:
-            names = [message.WhichOneof(oneof) for message in messages]
-            for name in set(names) - {None}:
-                given = [each for each, its_name in zip(messages, names, strict=True) if its_name == name]
-                if not _all_pass(by_name[name], list(map(attrgetter(name), given))):
+            for name, present in messages.alternatives(oneof):
+                if not _all_pass(by_name[name], present):
                     return False
-        return True
+        return all(_all_pass(checks, messages.members(name)) for name, checks in self.lists)
 
 
 def _passes(checks: tuple[_Check, ...], value: Any) -> bool:
@@ -107,8 +107,23 @@ def _passes(checks: tuple[_Check, ...], value: Any) -> bool:
     return True
 
 
-def _all_pass(checks: tuple[_Check, ...], column: Sequence[Any]) -> bool:
-    return all(check.all_pass(column) for check in checks)
+def _all_pass(checks: tuple[_Check, ...], column: Any) -> bool:
+    return not column or all(check.all_pass(column) for check in checks)
+
+
+# protobuf finds the Python objects of the messages that are in use in one table. With those of a call of
+# thousands at once, the table outgrows the processor's caches, and each access to a message takes longer.
+_PART: Final = 250
+
+
+def _members_pass(checks: tuple[_Check, ...], message: Any, name: str) -> bool:
+    """Whether each message of a list passes."""
+    try:
+        return _all_pass(checks, join_members(message, name))
+    except NotJoinedError:
+        members = getattr(message, name)
+        parts = (members[first : first + _PART] for first in range(0, len(members), _PART))
+        return all(_all_pass(checks, ListedMessages(part)) for part in parts)
 
 
 @cache
@@ -122,19 +137,27 @@ def _plan_of(descriptor: Descriptor) -> _Plan:
         by_name = {each.name: tuple(_value_checks(each, _rules_of(each))) for each in oneof.fields}
         plan.alternatives.append((oneof.name, by_name))
     for each in descriptor.fields:
-        rules = _rules_of(each)
-        if each.containing_oneof is not None:
-            continue
-        checks = _repeated_checks(each, rules) if each.is_repeated else _value_checks(each, rules)
-        if each.has_presence:
-            if checks or rules.required:
-                plan.messages.append((each.name, rules.required, tuple(checks)))
-            continue
-        if rules.required:
-            checks.append(_IsSet())
-        if checks:
-            plan.values.append((attrgetter(each.name), tuple(checks)))
+        if each.containing_oneof is None:
+            _add_field(plan, each, _rules_of(each))
     return plan
+
+
+def _add_field(plan: _Plan, descriptor: FieldDescriptor, rules: Rules) -> None:
+    checks = _list_checks(descriptor, rules) if descriptor.is_repeated else _value_checks(descriptor, rules)
+    if descriptor.has_presence:
+        if checks or rules.required:
+            plan.messages.append((descriptor.name, rules.required, tuple(checks)))
+        return
+    if rules.required:
+        checks.append(_IsSet())
+    if descriptor.is_repeated:
+        of_each = tuple(_value_checks(descriptor, rules.repeated.items))
+        if of_each and descriptor.message_type is not None:
+            plan.lists.append((descriptor.name, of_each))
+        elif of_each:
+            checks.append(_Each(of_each))
+    if checks:
+        plan.values.append((descriptor.name, tuple(checks)))
 
 
 def _has_no_rules(descriptor: Descriptor) -> bool:
@@ -160,7 +183,7 @@ def _value_checks(descriptor: FieldDescriptor, rules: Rules) -> list[_Check]:
     return checks
 
 
-def _repeated_checks(descriptor: FieldDescriptor, rules: Rules) -> list[_Check]:
+def _list_checks(descriptor: FieldDescriptor, rules: Rules) -> list[_Check]:
     is_map = descriptor.message_type is not None and descriptor.message_type.GetOptions().map_entry
     if is_map or rules.ignore or rules.cel or rules.cel_expression:
         return [_Unknown()]
@@ -170,9 +193,6 @@ def _repeated_checks(descriptor: FieldDescriptor, rules: Rules) -> list[_Check]:
         checks.append(_Length(given.get("min_items", 0), given.get("max_items", float("inf"))))
     if rules.repeated.unique:
         checks.append(_AreUnique())
-    of_each = tuple(_value_checks(descriptor, rules.repeated.items))
-    if of_each:
-        checks.append(_Each(of_each))
     return checks
 
 
@@ -221,12 +241,12 @@ def _enum_check(given: dict[str, Any], enum_type: EnumDescriptor | None) -> _Che
 
 def _expression_check(expression: str) -> _Check:
     """Only for a lower bound of an integer: `this > 0`, `this.minor_units > 0`."""
-    comparison = re.fullmatch(r"this((?:\.\w+)*) (>=?) (-?\d+)", expression)
+    comparison = re.fullmatch(r"this(?:\.(\w+))? (>=?) (-?\d+)", expression)
     if comparison is None:
         return _Unknown()
-    path, sign, bound = comparison[1].lstrip("."), comparison[2], int(comparison[3])
+    name, sign, bound = comparison[1], comparison[2], int(comparison[3])
     bounded = _IsAtLeast(bound if sign == ">=" else bound + 1)
-    return _Of(attrgetter(path), bounded) if path else bounded
+    return _Of(name, bounded) if name else bounded
 
 
 # ----------------------------------------------------------------------------------------------- the checks
@@ -319,14 +339,14 @@ class _OneOf:
 class _Of:
     """Of something within a message."""
 
-    value_of: Callable[[Any], Any]
+    name: str
     check: _Check
 
     def passes(self, value: Any) -> bool:
-        return self.check.passes(self.value_of(value))
+        return self.check.passes(getattr(value, self.name))
 
-    def all_pass(self, column: Sequence[Any]) -> bool:
-        return self.check.all_pass(list(map(self.value_of, column)))
+    def all_pass(self, column: Messages) -> bool:
+        return self.check.all_pass(column.values(self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,13 +360,8 @@ class _KeepsRules:
     def passes(self, value: Any) -> bool:
         return _plan_of(self.descriptor).is_kept_by(value)
 
-    def all_pass(self, column: Sequence[Any]) -> bool:
+    def all_pass(self, column: Messages) -> bool:
         return _plan_of(self.descriptor).is_kept_by_all(column)
-
-
-# protobuf finds the Python objects of the messages that are in use in one table. With those of a call of
-# thousands at once, the table outgrows the processor's caches, and each access to a message takes longer.
-_PART: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,8 +371,7 @@ class _Each:
     checks: tuple[_Check, ...]
 
     def passes(self, value: Sequence[Any]) -> bool:
-        parts = (value[first : first + _PART] for first in range(0, len(value), _PART))
-        return all(_all_pass(self.checks, part) for part in parts)
+        return _all_pass(self.checks, value)
 
     def all_pass(self, column: Sequence[Sequence[Any]]) -> bool:
         return self.passes(list(chain.from_iterable(column)))

@@ -1,14 +1,11 @@
-"""Messages read field by field: what one field has in all of them, in a pass in C, instead of one message
-after the other.
-"""
+"""What the readers of calls of many messages have in common, which read them field by field."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import chain
-from operator import attrgetter
 from typing import Any, Final, Protocol, TypeVar
 
-from google.protobuf.message import Message
+from service_kit.message_columns import Messages
 
 Part_co = TypeVar("Part_co", bound=Sequence[Any], covariant=True)
 
@@ -34,25 +31,22 @@ def in_parts(messages: Repeated[Part_co]) -> Iterator[tuple[int, Part_co]]:
         yield first, messages[first : first + _PART]
 
 
-def column(name: str, messages: Iterable[Message]) -> list[Any]:
-    """What a field has in each."""
-    return list(map(attrgetter(name), messages))
-
-
-def days(name: str, messages: Iterable[Message]) -> list[date]:
+def days(name: str, messages: Messages) -> list[date]:
     """The days that a field has in each. ValueError where one is none of the calendar."""
-    given = column(name, messages)
-    return list(map(date, column("year", given), column("month", given), column("day", given)))
+    given = messages.within(name)
+    return list(map(date, given.column("year"), given.column("month"), given.column("day")))
 
 
-def days_or(name: str, messages: Sequence[Message], otherwise: Sequence[date]) -> Sequence[date]:
+def days_or(name: str, messages: Messages, otherwise: Sequence[date]) -> Sequence[date]:
     """The days that a field has in each, or the other's where it has none. ValueError as for `days`."""
-    given = [message.HasField(name) for message in messages]
+    given = messages.has(name)
     if not any(given):
         return otherwise
+    if all(given):
+        return days(name, messages)
     return [
         date(day.year, day.month, day.day) if is_given else other
-        for is_given, day, other in zip(given, column(name, messages), otherwise, strict=True)
+        for is_given, day, other in zip(given, messages.column(name), otherwise, strict=True)
     ]
 
 

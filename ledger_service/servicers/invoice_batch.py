@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain, islice
+from itertools import islice
 
 from ledger_service.requests import FirstAnswer, Outcome
 from ledger_service.rules import sources
@@ -16,11 +16,13 @@ from ledger_service.rules.drafts import Draft, check_invoice_lines
 from ledger_service.rules.plain_drafts import InvoiceColumns, PlainDrafts
 from ledger_service.rules.plain_invoices import TYPES_OF_LINES, LineColumns, plain_invoices
 from ledger_service.rules.transaction_types import DocumentKind
-from ledger_service.servicers.columns import column, days, in_parts, joined
+from ledger_service.servicers.columns import days, in_parts, joined
 from ledger_service.servicers.draft_batch import status_of
 from ledger_service.servicers.draft_contract import business_date_from_proto
+from ledger_service.servicers.repeated_results import NotUniformError, message_field, number_field, repeated
 from service_kit.dates import date_from_proto
 from service_kit.errors import DomainError
+from service_kit.message_columns import ListedMessages, Messages, NotJoinedError, joined_members
 from tallybook.ledger.v1 import invoice_pb2
 
 
@@ -55,12 +57,35 @@ class InvoiceBatch:
 
 def invoices_answer(accepted: AcceptedDrafts) -> bytes:
     """The answer to a call whose invoices are accepted at once."""
-    assert accepted.drafts.invoices is not None
+    try:
+        return _repeated_results(accepted)
+    except NotUniformError:
+        return _results_one_by_one(accepted)
+
+
+def _repeated_results(accepted: AcceptedDrafts) -> bytes:
+    lines, *others = set(_line_counts(accepted))
+    if others:
+        raise NotUniformError
+    # results: invoice_no, lines (event_no, invoice_detail_no)
+    result = number_field(1, [invoice.invoice_no for invoice in accepted.invoices])
+    for line in range(lines):
+        event_nos, invoice_detail_nos = accepted.event_nos[line::lines], accepted.source_nos[line::lines]
+        result += message_field(2, [*number_field(1, event_nos), *number_field(2, invoice_detail_nos)])
+    return repeated(message_field(1, result), len(accepted.invoices))
+
+
+def _results_one_by_one(accepted: AcceptedDrafts) -> bytes:
     response = invoice_pb2.CreateInvoicesResponse()
     numbers = zip(accepted.event_nos, accepted.source_nos, strict=True)
-    for invoice, lines in zip(accepted.invoices, accepted.drafts.invoices.line_counts, strict=True):
+    for invoice, lines in zip(accepted.invoices, _line_counts(accepted), strict=True):
         _fill_result(response.results.add(), invoice.invoice_no, islice(numbers, lines))
     return response.SerializeToString(deterministic=True)
+
+
+def _line_counts(accepted: AcceptedDrafts) -> Sequence[int]:
+    assert accepted.drafts.invoices is not None
+    return accepted.drafts.invoices.line_counts
 
 
 def _event_nos(accepted: Accepted) -> Iterable[int]:
@@ -104,43 +129,43 @@ async def _plain_invoices(
     request: invoice_pb2.CreateInvoicesRequest, roles: Container[str], today: date
 ) -> PlainDrafts | None:
     """The invoices of the call, if surely nothing is wrong with any."""
-    invoices, lines = [], []
     try:
-        for first, part in in_parts(request.invoices):
-            if first:
-                await asyncio.sleep(0)
-            invoices.append(_invoice_columns(part))
-            lines.append(_line_columns(part))
+        try:
+            invoices, lines = _read(joined_members(request, "invoices"))
+        except NotJoinedError:
+            invoices, lines = await _read_in_parts(request)
     except ValueError:  # one of the days is none
         return None
-    return plain_invoices(
-        request.client_no,
-        InvoiceColumns._make(joined(invoices)),
-        LineColumns._make(joined(lines)),
-        roles,
-        today,
-    )
+    return plain_invoices(request.client_no, invoices, lines, roles, today)
 
 
-def _invoice_columns(messages: Sequence[invoice_pb2.InvoiceDraft]) -> InvoiceColumns:
+async def _read_in_parts(request: invoice_pb2.CreateInvoicesRequest) -> tuple[InvoiceColumns, LineColumns]:
+    invoices, lines = [], []
+    for first, part in in_parts(request.invoices):
+        if first:
+            await asyncio.sleep(0)
+        invoices_of_part, lines_of_part = _read(ListedMessages(part))
+        invoices.append(invoices_of_part)
+        lines.append(lines_of_part)
+    return InvoiceColumns._make(joined(invoices)), LineColumns._make(joined(lines))
+
+
+def _read(invoices: Messages) -> tuple[InvoiceColumns, LineColumns]:
+    """Of a part of the call, or of all of it."""
+    lines = invoices.members("lines")
+    amounts = lines.within("amount")
     return InvoiceColumns(
-        column("acct_no", messages),
-        column("plan_instance_no", messages),
-        days("billing_period_start", messages),
-        days("billing_period_end", messages),
-        days("invoice_date", messages),
-        list(map(len, column("lines", messages))),
-    )
-
-
-def _line_columns(messages: Sequence[invoice_pb2.InvoiceDraft]) -> LineColumns:
-    lines = list(chain.from_iterable(column("lines", messages)))
-    amounts = column("amount", lines)
-    return LineColumns(
-        column("line_type", lines),
-        column("description", lines),
-        column("minor_units", amounts),
-        column("currency_code", amounts),
+        invoices.column("acct_no"),
+        invoices.column("plan_instance_no"),
+        days("billing_period_start", invoices),
+        days("billing_period_end", invoices),
+        days("invoice_date", invoices),
+        list(map(len, invoices.values("lines"))),
+    ), LineColumns(
+        lines.column("line_type"),
+        lines.column("description"),
+        amounts.column("minor_units"),
+        amounts.column("currency_code"),
     )
 
 

@@ -10,18 +10,21 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeVar
-
-from google.protobuf.message import Message
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from ledger_service.rules.applications import Method
 from ledger_service.rules.plain_drafts import Columns, PlainDrafts, SourceColumns
 from ledger_service.rules.plain_singles import plain_singles
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
-from ledger_service.servicers.columns import column, days_or, in_parts, joined
+from ledger_service.servicers.columns import days_or, in_parts, joined
+from service_kit.message_columns import ListedMessages, Messages, NotJoinedError, joined_members
 from tallybook.ledger.v1 import ledger_pb2
 
 Value = TypeVar("Value")
+
+
+_Read: TypeAlias = tuple[Columns, Mapping[int, SourceColumns]]
+"""What all drafts have, and by type what those of one have."""
 
 
 class _NotPlainError(Exception):
@@ -34,43 +37,54 @@ async def read_plain_drafts(
     """The drafts of the call, at least one, if every one is surely right in itself and a document without a
     key.
     """
-    columns: list[Columns] = []
-    sources: dict[int, list[SourceColumns]] = defaultdict(list)
     try:
-        for first, part in in_parts(request.drafts):
-            if first:
-                await asyncio.sleep(0)
-            of_part = _columns(part, today)
-            columns.append(of_part)
-            for code, places in _places_by_type(of_part).items():
-                sources[code].append(_source_columns(code, part, of_part, places, first))
+        try:
+            columns, sources = _read(joined_members(request, "drafts"), 0, today)
+        except NotJoinedError:
+            columns, sources = await _read_in_parts(request, today)
     except (_NotPlainError, ValueError):  # the latter: a day that is none
         return None
-    return plain_singles(
-        request.client_no,
-        Columns._make(joined(columns)),
-        {code: _joined_sources(parts) for code, parts in sources.items()},
-        roles,
-        today,
-    )
+    return plain_singles(request.client_no, columns, sources, roles, today)
 
 
-def _columns(messages: Sequence[ledger_pb2.TransactionDraft], today: date) -> Columns:
-    if any(column("document", messages)) or any(column("request_id", messages)):
+async def _read_in_parts(request: ledger_pb2.PostTransactionsRequest, today: date) -> _Read:
+    columns: list[Columns] = []
+    sources: dict[int, list[SourceColumns]] = defaultdict(list)
+    for first, part in in_parts(request.drafts):
+        if first:
+            await asyncio.sleep(0)
+        of_part, sources_of_part = _read(ListedMessages(part), first, today)
+        columns.append(of_part)
+        for code, of_type in sources_of_part.items():
+            sources[code].append(of_type)
+    return Columns._make(joined(columns)), {code: _joined_sources(parts) for code, parts in sources.items()}
+
+
+def _read(messages: Messages, first: int, today: date) -> _Read:
+    """Of a part of the call, or of all of it; `first` is the place of its first draft in the call."""
+    columns = _columns(messages, today)
+    return columns, {
+        code: _source_columns(code, messages, columns, places, first)
+        for code, places in _places_by_type(columns).items()
+    }
+
+
+def _columns(messages: Messages, today: date) -> Columns:
+    if any(messages.values("document")) or any(messages.values("request_id")):
         raise _NotPlainError
-    told = [message for message in messages if message.HasField("application")]
-    if any(message.application.method > Method.CHARGE_DATE for message in told):
+    told = messages.present("application")
+    if told and max(told.values("method")) > Method.CHARGE_DATE:
         raise _NotPlainError
-    amounts = column("amount", messages)
+    amounts = messages.within("amount")
     return Columns(
-        list(map(TRANSACTION_TYPES.__getitem__, column("transaction_type", messages))),
-        column("acct_no", messages),
-        column("plan_instance_no", messages),
-        column("minor_units", amounts),
-        column("currency_code", amounts),
+        list(map(TRANSACTION_TYPES.__getitem__, messages.column("transaction_type"))),
+        messages.column("acct_no"),
+        messages.column("plan_instance_no"),
+        amounts.column("minor_units"),
+        amounts.column("currency_code"),
         days_or("effective_date", messages, [today] * len(messages)),
-        column("reason_code", messages),
-        column("comment", messages),
+        messages.column("reason_code"),
+        messages.column("comment"),
     )
 
 
@@ -85,23 +99,19 @@ def _places_by_type(columns: Columns) -> Mapping[int, Sequence[int]]:
 
 
 def _source_columns(
-    code: int,
-    messages: Sequence[Message],
-    columns: Columns,
-    places: Sequence[int],
-    first: int,
+    code: int, messages: Messages, columns: Columns, places: Sequence[int], first: int
 ) -> SourceColumns:
-    """The details of the drafts of one type; `first` is the place of the part in the call."""
+    """The details of the drafts of one type."""
     details = _DETAILS.get(code)
     if details is None:
         raise _NotPlainError
-    of_type = _picked(messages, places)
-    if not all(message.HasField(details.field) for message in of_type):
+    of_type = messages if len(places) == len(messages) else messages.picked(places)
+    if not all(of_type.has(details.field)):
         raise _NotPlainError
     return SourceColumns(
         range(first, first + len(messages)) if of_type is messages else [first + place for place in places],
         _picked(columns.acct_nos, places),
-        details.read(column(details.field, of_type), _picked(columns.effective_dates, places)),
+        details.read(of_type.within(details.field), _picked(columns.effective_dates, places)),
     )
 
 
@@ -118,20 +128,18 @@ class _Details(NamedTuple):
     """The details of a type: the field that they are in, and how they are read, with the effective dates."""
 
     field: str
-    read: Callable[[Sequence[Message], Sequence[date]], Sequence[Sequence[Any]]]
+    read: Callable[[Messages, Sequence[date]], Sequence[Sequence[Any]]]
 
 
-def _read_external_payments(
-    payments: Sequence[Message], effective_dates: Sequence[date]
-) -> Sequence[Sequence[Any]]:
+def _read_external_payments(payments: Messages, effective_dates: Sequence[date]) -> Sequence[Sequence[Any]]:
     received = days_or("received_date", payments, effective_dates)
-    return column("reference_code", payments), received, [None] * len(payments)
+    return payments.column("reference_code"), received, [None] * len(payments)
 
 
 def _read_fields(
-    names: Sequence[str], messages: Sequence[Message], _effective_dates: Sequence[date]
+    names: Sequence[str], messages: Messages, _effective_dates: Sequence[date]
 ) -> Sequence[Sequence[Any]]:
-    return [column(name, messages) for name in names]
+    return [messages.column(name) for name in names]
 
 
 _DETAILS: Final[Mapping[int, _Details]] = MappingProxyType(

@@ -47,6 +47,8 @@ from tallybook.ledger.v1.transaction_type_pb2 import (
 )
 from tallybook.type.v1.money_pb2 import Money
 
+pytestmark = pytest.mark.usefixtures("joined_or_listed")
+
 CLIENT = 1
 TODAY = date(2026, 3, 4)
 YESTERDAY = TODAY - timedelta(days=1)

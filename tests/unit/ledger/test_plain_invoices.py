@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from service_kit.money import LARGEST_MINOR_UNITS
 from tallybook.ledger.v1 import invoice_pb2, transaction_pb2
 from tallybook.type.v1.money_pb2 import Money
 from tests.unit.ledger.test_plain_drafts import CLIENT, NOW, ROLES, TODAY, posted, some_books
+
+pytestmark = pytest.mark.usefixtures("joined_or_listed")
 
 MONTHS = [(date(2026, month, 1), date(2026, month, 28)) for month in (1, 2, 3, 4, 5)]
 CHARGE, COUPON = 1, 4

@@ -13,6 +13,8 @@ from tallybook.batch.v1 import batch_pb2, billing_setup_pb2
 from tallybook.ledger.v1 import account_pb2, invoice_pb2, ledger_pb2, transaction_type_pb2
 from tallybook.payments.v1 import payment_gateway_pb2
 
+pytestmark = pytest.mark.usefixtures("joined_or_listed")
+
 NUMBERS = st.sampled_from([0, 1, -1, 2, 3, 24, -24, 7, 1_000, 10**15, 10**15 + 1, -(2**31), 2**31 - 1])
 TEXTS = st.sampled_from(
     ["", "a", "USD", "usd", "USDX", "USD\n", "12", "12\n", "x y", "é", "a" * 33, "a" * 600]
