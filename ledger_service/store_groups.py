@@ -80,7 +80,8 @@ _IS_QUIET: Final = f"""
 
 # Ahead: locks the accounts, in order, and changes the balances of those on which it is quiet. The others are
 # told as they are; they are written without a change, which costs no more than to lock them. Whoever posted
-# on an account since the group has its numbers has later ones: then nothing is written at all.
+# on an account since the group has its numbers has later ones: then nothing is written at all. Days come as
+# numbers, to be stacked with the others.
 _SETTLE_QUIET: Final = f"""
     UPDATE account_balance AS balance
        SET balance = CASE WHEN {_IS_QUIET} THEN balance.balance + change.amount ELSE balance.balance END,
@@ -89,8 +90,11 @@ _SETTLE_QUIET: Final = f"""
            last_effective_date =
                CASE WHEN {_IS_QUIET} THEN greatest(balance.last_effective_date, change.last_effective_date)
                     ELSE balance.last_effective_date END
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::smallint[])
-           AS change (client_no, acct_no, amount, last_event_no, last_effective_date, side)
+      FROM (SELECT client_no, acct_no, amount, last_event_no, side,
+                   date '{_DAY_BEFORE_ALL}' + last_day::integer AS last_effective_date
+              FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+                   AS given (client_no, acct_no, amount, last_event_no, last_day, side)
+           ) AS change
      WHERE balance.client_no = change.client_no
        AND balance.acct_no = change.acct_no
        AND balance.last_event_no < change.last_event_no
@@ -231,7 +235,7 @@ def settled_if_quiet(group: CommitGroup, sides: Mapping[AccountKey, int], books:
         *zip(*accounts, strict=True),
         list(map(group.balance_changes.__getitem__, accounts)),
         list(map(group.last_events.__getitem__, accounts)),
-        list(map(group.last_dates.__getitem__, accounts)),
+        list(map(date.toordinal, map(group.last_dates.__getitem__, accounts))),
         list(map(sides.__getitem__, accounts)),
     ]
     return [

@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import BigInteger, Date, DateTime, Integer, LargeBinary, SmallInteger, Table, Text
 
+from ledger_service.binary_copy import rows_in_binary
 from service_kit.database import RawConnection
 
 Column: TypeAlias = Sequence[Any]
@@ -174,8 +175,10 @@ async def write_together(
 
 async def _write_alone(connection: RawConnection, step: Step) -> None:
     if isinstance(step, Append):
-        table = step.table.name
-        await connection.copy_records_to_table(table, records=step.rows, columns=_names(step.table))
+        # Bytes themselves would be the path of a file.
+        content = memoryview(rows_in_binary(_types(step.table), step.rows))
+        table, names = step.table.name, _names(step.table)
+        await connection.copy_to_table(table, source=content, columns=names, format="binary")  # type: ignore[arg-type]  # it takes a buffer
     else:
         statement, columns = with_stacked_numbers(step.statement, step.columns)
         await connection.execute(statement, *columns)
@@ -309,6 +312,11 @@ def _insertion(table: Table) -> str:
 @lru_cache(maxsize=_COMBINATIONS)
 def _names(table: Table) -> list[str]:
     return [column.name for column in _given(table)]
+
+
+@lru_cache(maxsize=_COMBINATIONS)
+def _types(table: Table) -> list[type]:
+    return [type(column.type) for column in _given(table)]
 
 
 def _given(table: Table) -> list[Any]:

@@ -109,6 +109,7 @@ class JoinedMessages:
         self._count = len(parts)
         self._joined = self._kind.read(b"".join(parts))
         self._messages = messages
+        self._columns: dict[str, list[Any]] = {}
         self._nested: dict[str, JoinedMessages] = {}
 
     def __len__(self) -> int:
@@ -151,8 +152,9 @@ class JoinedMessages:
 
     def _given(self, name: str) -> list[Any]:
         """What there is of the field, in the order of the messages."""
-        given: list[Any] = getattr(self._joined, name)[:]
-        return given
+        if name not in self._columns:
+            self._columns[name] = getattr(self._joined, name)[:]
+        return self._columns[name]
 
     def _in_all(self, name: str) -> list[Any]:
         """What each of the messages has, or nothing if none has it."""

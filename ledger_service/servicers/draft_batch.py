@@ -19,10 +19,11 @@ from ledger_service.rules.drafts import check_draft
 from ledger_service.rules.plain_drafts import PlainDrafts
 from ledger_service.servicers.draft_contract import draft_from_proto
 from ledger_service.servicers.plain_draft_contract import read_plain_drafts
-from ledger_service.servicers.repeated_results import NotUniformError, message_field, number_field, repeated
+from ledger_service.servicers.repeated_results import NotUniformError, message_field, number_field
 from service_kit.answer_sizes import LARGEST_ANSWER_BYTES
 from service_kit.error_status import shorten_status, to_status
 from service_kit.errors import DomainError, FieldViolation
+from service_kit.records import written
 from tallybook.ledger.v1 import ledger_pb2
 
 ERROR_DOMAIN: Final = "ledger.tallybook"
@@ -97,7 +98,7 @@ def drafts_answer(accepted: AcceptedDrafts) -> bytes:
     try:
         # results.transactions: event_no, source_no
         transaction = [*number_field(1, event_nos), *number_field(2, source_nos)]
-        return repeated(message_field(1, message_field(1, transaction)), len(event_nos))
+        return written(message_field(1, message_field(1, transaction)), len(event_nos))
     except NotUniformError:
         response = ledger_pb2.PostTransactionsResponse()
         add_result = response.results.add

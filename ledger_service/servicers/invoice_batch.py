@@ -19,10 +19,11 @@ from ledger_service.rules.transaction_types import DocumentKind
 from ledger_service.servicers.columns import days, in_parts, joined
 from ledger_service.servicers.draft_batch import status_of
 from ledger_service.servicers.draft_contract import business_date_from_proto
-from ledger_service.servicers.repeated_results import NotUniformError, message_field, number_field, repeated
+from ledger_service.servicers.repeated_results import NotUniformError, message_field, number_field
 from service_kit.dates import date_from_proto
 from service_kit.errors import DomainError
 from service_kit.message_columns import ListedMessages, Messages, NotJoinedError, joined_members
+from service_kit.records import written
 from tallybook.ledger.v1 import invoice_pb2
 
 
@@ -72,7 +73,7 @@ def _repeated_results(accepted: AcceptedDrafts) -> bytes:
     for line in range(lines):
         event_nos, invoice_detail_nos = accepted.event_nos[line::lines], accepted.source_nos[line::lines]
         result += message_field(2, [*number_field(1, event_nos), *number_field(2, invoice_detail_nos)])
-    return repeated(message_field(1, result), len(accepted.invoices))
+    return written(message_field(1, result), len(accepted.invoices))
 
 
 def _results_one_by_one(accepted: AcceptedDrafts) -> bytes:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ledger_service.servicers.draft_batch import drafts_answer
 from ledger_service.servicers.invoice_batch import invoices_answer
-from ledger_service.servicers.repeated_results import NotUniformError, message_field, number_field, repeated
+from ledger_service.servicers.repeated_results import NotUniformError, message_field, number_field
+from service_kit.records import written
 from tallybook.ledger.v1 import invoice_pb2, ledger_pb2
 
 # Those at which a number becomes a byte longer are as likely as all others.
@@ -78,4 +79,4 @@ def test_numbers_of_different_lengths_are_no_pattern() -> None:
 def test_a_pattern_has_as_many_fields_as_are_given() -> None:
     parts = message_field(5, [*number_field(1, [2026] * 2), *number_field(3, [1, 2])])
     once = b"\x2a\x05\x08\xea\x0f\x18"
-    assert repeated(parts, 2) == once + b"\x01" + once + b"\x02"
+    assert written(parts, 2) == once + b"\x01" + once + b"\x02"
