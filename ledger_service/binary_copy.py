@@ -34,7 +34,7 @@ def rows_in_binary(types: Sequence[type], rows: Sequence[Sequence[Any]]) -> byte
     """
     fields: list[Field] = [_COUNT.pack(len(types))]
     for kind, column in zip(types, zip(*rows, strict=True), strict=True):
-        fields += _fields(_FORMS[kind], column)
+        fields += _fields(FORMS[kind], column)
     return b"".join((_HEADER, written(fields, len(rows)), _TRAILER))
 
 
@@ -49,11 +49,11 @@ class _Numbers(NamedTuple):
         return values if self.number_of is None else list(map(self.number_of, values))
 
 
-_Bytes: TypeAlias = Callable[[Any], bytes]
-"""A type that is written as bytes."""
+_Encoder: TypeAlias = Callable[[Any], bytes]
+"""Of a type that is not written as a number."""
 
 
-def _fields(form: _Numbers | _Bytes, column: Sequence[Any]) -> list[Field]:
+def _fields(form: _Numbers | _Encoder, column: Sequence[Any]) -> list[Field]:
     """Of one column: the length of each value, and the value."""
     if column.count(column[0]) == len(column):
         return [_field(form, column[0])]
@@ -68,7 +68,7 @@ def _fields(form: _Numbers | _Bytes, column: Sequence[Any]) -> list[Field]:
     return [[_LENGTH.pack(len(value)) + value for value in values]]
 
 
-def _field(form: _Numbers | _Bytes, value: Any) -> bytes:
+def _field(form: _Numbers | _Encoder, value: Any) -> bytes:
     if value is None:
         return _NULL
     if isinstance(form, _Numbers):
@@ -87,7 +87,7 @@ def _instant(value: datetime) -> int:
     return (value - _FIRST_INSTANT) // _MICROSECOND
 
 
-_FORMS: Final[Mapping[type, _Numbers | _Bytes]] = MappingProxyType(
+FORMS: Final[Mapping[type, _Numbers | _Encoder]] = MappingProxyType(
     {
         BigInteger: _Numbers(8),
         Integer: _Numbers(4),

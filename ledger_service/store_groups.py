@@ -81,7 +81,7 @@ _IS_QUIET: Final = f"""
 # Ahead: locks the accounts, in order, and changes the balances of those on which it is quiet. The others are
 # told as they are; they are written without a change, which costs no more than to lock them. Whoever posted
 # on an account since the group has its numbers has later ones: then nothing is written at all. Days come as
-# numbers, to be stacked with the others.
+# numbers, to be stacked with the others (`with_stacked_numbers`).
 _SETTLE_QUIET: Final = f"""
     UPDATE account_balance AS balance
        SET balance = CASE WHEN {_IS_QUIET} THEN balance.balance + change.amount ELSE balance.balance END,

@@ -304,7 +304,7 @@ def _insertion(table: Table) -> str:
     """The statement that appends rows to a table; in their order, which numbers them where that is asked."""
     names = ", ".join(_names(table))
     arrays = ", ".join(
-        f"${place}::{_ARRAYS[type(column.type)]}" for place, column in enumerate(_given(table), 1)
+        f"${place}::{ARRAYS[type(column.type)]}" for place, column in enumerate(_given(table), 1)
     )
     return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608  # our own names
 
@@ -324,7 +324,7 @@ def _given(table: Table) -> list[Any]:
     return [column for column in table.columns if column.server_default is None]
 
 
-_ARRAYS: Final = MappingProxyType(
+ARRAYS: Final = MappingProxyType(
     {
         BigInteger: "bigint[]",
         Integer: "integer[]",

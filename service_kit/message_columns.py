@@ -46,7 +46,9 @@ class Messages(Protocol):
         """Whether the field, a message, is set in each, in their order."""
 
     def values(self, name: str) -> Sequence[Any]:
-        """What the field has in any of them, and its default if any does not set it."""
+        """What the field has in any of them, and its default if any does not set it; of a list, that of each,
+        in their order.
+        """
 
     def present(self, name: str) -> Any:
         """What the field has in those where it is set: values, or Messages."""
@@ -117,10 +119,14 @@ class JoinedMessages:
 
     def column(self, name: str) -> Sequence[Any]:
         """See `Messages`; so for all the others. NotJoinedError if only some of them set the field."""
-        return self._in_all(name) or [self._kind.fields[name].default_value] * self._count
+        field = self._kind.fields[name]
+        assert field.message_type is None, "the columns of messages are `within`"
+        return self._in_all(name) or [field.default_value] * self._count
 
     def within(self, name: str) -> "JoinedMessages":
-        return self._joined_within(name, self._in_all(name) or [b""] * self._count)
+        if self._in_all(name):
+            return self._joined_within(name)
+        return JoinedMessages(_kind_within(self._kind.fields[name]), [b""] * self._count)
 
     def has(self, name: str) -> Sequence[bool]:
         return [bool(self._in_all(name))] * self._count
@@ -135,10 +141,10 @@ class JoinedMessages:
     def present(self, name: str) -> Any:
         given = self._given(name)
         is_message = self._kind.fields[name].message_type is not None
-        return self._joined_within(name, given) if given and is_message else given
+        return self._joined_within(name) if given and is_message else given
 
     def members(self, name: str) -> "JoinedMessages":
-        return self._joined_within(name, self._given(name))
+        return self._joined_within(name)
 
     def picked(self, places: Sequence[int]) -> "JoinedMessages":
         if len(places) < self._count:
@@ -168,9 +174,9 @@ class JoinedMessages:
             raise NotJoinedError
         return list(map(attrgetter(name), self._messages))
 
-    def _joined_within(self, name: str, parts: Sequence[bytes]) -> "JoinedMessages":
+    def _joined_within(self, name: str) -> "JoinedMessages":
         if name not in self._nested:
-            self._nested[name] = JoinedMessages(_kind_within(self._kind.fields[name]), parts)
+            self._nested[name] = JoinedMessages(_kind_within(self._kind.fields[name]), self._given(name))
         return self._nested[name]
 
 
@@ -190,8 +196,11 @@ def join_members(message: Message, name: str) -> JoinedMessages:
 
 
 def joined_members(message: Message, name: str) -> JoinedMessages:
-    """The same, if the last that was joined in this call is this list, as it was then."""
+    """The same, or the very ones, if the last that was joined in this call is this list. Of that, nothing is
+    kept any longer.
+    """
     last = _LAST_JOINED.get()
+    _LAST_JOINED.set(None)
     if last is not None and last[0] is message and last[1] == name:
         return last[2]
     return join_members(message, name)
@@ -237,6 +246,10 @@ class _Kind(NamedTuple):
 def _kind_of(descriptor: Descriptor) -> _Kind:
     joined, packed = DescriptorProto(name="Joined"), DescriptorProto(name="Packed")
     for each in descriptor.fields:
+        if each.type == FieldDescriptor.TYPE_GROUP or (
+            each.enum_type is not None and each.enum_type.is_closed
+        ):
+            raise NotJoinedError  # forms of old contracts, which are read otherwise
         as_bytes = each.message_type is not None
         _add(joined, each, FieldDescriptorProto.TYPE_BYTES if as_bytes else _TYPES.get(each.type, each.type))
         if each.type in _PACKABLE and not each.is_repeated:

@@ -128,8 +128,11 @@ def _members_pass(checks: tuple[_Check, ...], message: Any, name: str) -> bool:
 
 @cache
 def _plan_of(descriptor: Descriptor) -> _Plan:
-    if descriptor.GetOptions().HasExtension(_MESSAGE_RULES) or any(
-        oneof.GetOptions().HasExtension(_ONEOF_RULES) for oneof in descriptor.oneofs
+    alternatives = [each for oneof in descriptor.oneofs for each in oneof.fields]
+    if (
+        descriptor.GetOptions().HasExtension(_MESSAGE_RULES)
+        or any(oneof.GetOptions().HasExtension(_ONEOF_RULES) for oneof in descriptor.oneofs)
+        or any(_rules_of(each).required for each in alternatives)
     ):
         return _Plan(known=False)
     plan = _Plan()

@@ -18,11 +18,8 @@ class Column(NamedTuple):
     width: int
 
 
-Varying: TypeAlias = Sequence[bytes]
-"""A field of which each record has its own bytes."""
-
 Field: TypeAlias = bytes | Column | list[bytes]
-"""What is in all records alike; or what is in each."""
+"""What is alike in all records; what is as long in each; or what each has."""
 
 
 def written(fields: Iterable[Field], count: int) -> bytes:

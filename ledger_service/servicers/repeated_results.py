@@ -23,6 +23,7 @@ class NotUniformError(Exception):
 def number_field(field: int, numbers: Sequence[int]) -> list[bytes | Column]:
     """A field with a positive number. NotUniformError if they don't all have the same length in bytes."""
     length = _length(min(numbers))
+    assert length, "protobuf leaves out what is zero"
     if _length(max(numbers)) != length:
         raise NotUniformError
     return [_tag(field, _VARINT), Column(_varints(numbers, length), length)]

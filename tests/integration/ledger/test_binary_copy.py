@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 from sqlalchemy import BigInteger, Date, DateTime, Integer, LargeBinary, SmallInteger, Text
 
-from ledger_service.binary_copy import rows_in_binary
+from ledger_service.binary_copy import FORMS, rows_in_binary
+from ledger_service.store_round_trips import ARRAYS
 
 TYPES = [BigInteger, Integer, SmallInteger, Text, LargeBinary, Date, DateTime]
 # The last two of the instants are the same, told differently.
@@ -52,6 +53,10 @@ async def test_rows_are_as_the_database_writes_them(
     await sql.copy_from_table("written", output=expected, format="binary")
 
     assert rows_in_binary(TYPES, rows) == expected.getvalue()
+
+
+def test_all_types_that_a_statement_takes_are_known_to_copy() -> None:
+    assert FORMS.keys() == ARRAYS.keys() == set(TYPES)
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,9 @@ def posted(request: PostingRequest) -> tuple[Decided, Books, CommitGroup | None,
     group = lay_out(decisions.accepted, firsts, NOW)
     needed = items_needed(decisions.accepted, books.waiting)
     applied = apply_group(decisions.accepted, needed, {key: some_items(needed, key) for key in needed.before})
-    return decided, books, group, (applied.applications, applied.changes, applied.waiting)
+    # Of one account they are in order; which account comes first is the same to the database.
+    changes = sorted(applied.changes, key=lambda each: (each.acct_no, each.item.event_no))
+    return decided, books, group, (applied.applications, changes, applied.waiting)
 
 
 def some_items(needed: ItemsNeeded, account: tuple[int, int]) -> AccountItems:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -146,6 +148,59 @@ def test_what_was_joined_is_kept_for_the_same_message_alone() -> None:
     )
     kept = join_members(first, "drafts")
     assert joined_members(first, "drafts") is kept
-    assert joined_members(second, "drafts") is not kept
+    assert joined_members(first, "drafts") is not kept, "it is kept no longer than until it was taken"
+    kept = join_members(first, "drafts")
+    assert join_members(first, "drafts") is not kept, "the rules look at what is there now"
     assert set(joined_members(second, "drafts").column("acct_no")) == {2}
-    assert join_members(first, "drafts") is not kept
+
+
+def test_only_some_with_a_message_are_not_told_apart() -> None:
+    some = joined([draft(amount={"minor_units": 5}), draft()])
+    for told in (some.has, some.within):
+        with pytest.raises(NotJoinedError):
+            told("amount")
+    assert len(some.present("amount")) == 1
+
+
+def test_an_enum_may_not_be_packed_either() -> None:
+    strange = ledger_pb2.TransactionDraft.FromString(b"\x1a\x01\x02")
+    assert strange.transaction_type == 0
+    with pytest.raises(NotJoinedError):
+        joined([strange, draft(transaction_type=2)])
+
+
+@pytest.fixture(scope="module")
+def lists() -> type[Any]:
+    """A kind with two lists, of messages with a number in a oneof."""
+    pool = descriptor_pool.DescriptorPool()
+    file = FileDescriptorProto(name="lists", package="lists", syntax="proto3")
+    member = file.message_type.add(name="Member")
+    member.oneof_decl.add(name="one")
+    repeated, single = FieldDescriptorProto.LABEL_REPEATED, FieldDescriptorProto.LABEL_OPTIONAL
+    member.field.add(
+        name="number", number=1, type=FieldDescriptorProto.TYPE_INT64, label=single, oneof_index=0
+    )
+    both = file.message_type.add(name="Lists")
+    for number, name in enumerate(("first", "second"), 1):
+        both.field.add(
+            name=name,
+            number=number,
+            type=FieldDescriptorProto.TYPE_MESSAGE,
+            type_name=".lists.Member",
+            label=repeated,
+        )
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("lists.Lists"))
+
+
+def test_a_number_in_a_oneof_may_not_be_packed(lists: type[Any]) -> None:
+    message = lists.FromString(b"\x0a\x02\x08\x05" * FEWEST_JOINED + b"\x0a\x03\x0a\x01\x06")
+    assert not message.first[FEWEST_JOINED].HasField("number")
+    with pytest.raises(NotJoinedError):
+        join_members(message, "first")
+
+
+def test_what_was_joined_of_one_list_is_not_taken_for_another(lists: type[Any]) -> None:
+    message = lists.FromString(b"\x0a\x02\x08\x05" * FEWEST_JOINED + b"\x12\x02\x08\x06" * FEWEST_JOINED)
+    assert set(join_members(message, "first").column("number")) == {5}
+    assert set(joined_members(message, "second").column("number")) == {6}

@@ -5,12 +5,13 @@ from typing import Any
 import protovalidate
 import pytest
 from google.protobuf.message import Message
+from google.type.date_pb2 import Date
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service_kit.quick_validation import is_surely_valid
 from tallybook.batch.v1 import batch_pb2, billing_setup_pb2
-from tallybook.ledger.v1 import account_pb2, invoice_pb2, ledger_pb2, transaction_type_pb2
+from tallybook.ledger.v1 import account_pb2, invoice_pb2, ledger_pb2, transaction_pb2, transaction_type_pb2
 from tallybook.payments.v1 import payment_gateway_pb2
 
 pytestmark = pytest.mark.usefixtures("joined_or_listed")
@@ -125,6 +126,23 @@ def test_it_looks_at_every_draft_of_a_large_call(place: int) -> None:
     assert is_surely_valid(request)
 
     request.drafts[place].acct_no = -1
+
+    assert not is_surely_valid(request)
+
+
+@pytest.mark.parametrize("field", ["billing_period_start", "lines"])
+def test_it_misses_what_one_message_of_a_large_call_lacks(field: Any) -> None:
+    day = Date(year=2026, month=3, day=1)
+    invoice = invoice_pb2.InvoiceDraft(
+        acct_no=1, billing_period_start=day, billing_period_end=day, invoice_date=day
+    )
+    invoice.lines.add(line_type=transaction_pb2.INVOICE_LINE_TYPE_RECURRING_CHARGE).amount.MergeFrom(
+        draft().amount
+    )
+    request = invoice_pb2.CreateInvoicesRequest(client_no=1, request_id="key", invoices=[invoice] * 20)
+    assert is_surely_valid(request)
+
+    request.invoices[7].ClearField(field)
 
     assert not is_surely_valid(request)
 
