@@ -45,11 +45,11 @@ LONG_MEMORY_POSTINGS: Final = 10_000_000
 QUICK: Final = Scale(
     rounds=2,
     accounts=200,
-    drafts=16_000,
-    calls=800,
+    drafts=8_000,
+    calls=400,
     cycle_accounts=(200, 1_000),
     book_transactions=50_000,
     book_accounts=200,
-    reads=200,
+    reads=100,
     memory_postings=40_000,
 )
