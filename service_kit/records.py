@@ -5,6 +5,7 @@ bytes in all records, or as many, it takes one step for all: a pattern is repeat
 over it, with a stride. Where a field has more bytes in some, the records are put together piece by piece.
 """
 
+import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -45,7 +46,8 @@ _CODES: Final = {2: "h", 4: "i", 8: "q"}
 def integers(numbers: Sequence[int], width: int) -> Column:
     """Signed numbers of so many bytes, the most significant first. OverflowError when one has more."""
     column = array(_CODES[width], numbers)
-    column.byteswap()
+    if sys.byteorder == "little":
+        column.byteswap()
     return Column(column.tobytes(), width)
 
 
