@@ -46,9 +46,10 @@ class Messages(Protocol):
         """Whether the field, a message, is set in each, in their order."""
 
     def values(self, name: str) -> Sequence[Any]:
-        """What the field has in any of them, and its default if any does not set it; of a list, that of each,
-        in their order.
-        """
+        """What the field has in any of them, and its default if any does not set it."""
+
+    def lists(self, name: str) -> Sequence[Any]:
+        """The list that the field has in each, in their order."""
 
     def present(self, name: str) -> Any:
         """What the field has in those where it is set: values, or Messages."""
@@ -77,6 +78,7 @@ class ListedMessages:
         return list(map(attrgetter(name), self._messages))
 
     values = column
+    lists = column
 
     def within(self, name: str) -> "ListedMessages":
         return ListedMessages(self.column(name))
@@ -132,11 +134,13 @@ class JoinedMessages:
         return [bool(self._in_all(name))] * self._count
 
     def values(self, name: str) -> Sequence[Any]:
-        field = self._kind.fields[name]
-        if field.is_repeated:
-            return self._lists(name)
         given = self._given(name)
-        return given if len(given) == self._count else [*given, field.default_value]
+        return given if len(given) == self._count else [*given, self._kind.fields[name].default_value]
+
+    def lists(self, name: str) -> Sequence[Any]:
+        if self._messages is None:
+            raise NotJoinedError
+        return list(map(attrgetter(name), self._messages))
 
     def present(self, name: str) -> Any:
         given = self._given(name)
@@ -168,11 +172,6 @@ class JoinedMessages:
         if given and (len(given) != self._count or self._kind.fields[name].is_repeated):
             raise NotJoinedError
         return given
-
-    def _lists(self, name: str) -> list[Any]:
-        if self._messages is None:
-            raise NotJoinedError
-        return list(map(attrgetter(name), self._messages))
 
     def _joined_within(self, name: str) -> "JoinedMessages":
         if name not in self._nested:

@@ -11,7 +11,7 @@ A check knows two ways: of one value, and of a column, which is what one field h
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -45,70 +45,89 @@ class _Check(Protocol):
     def all_pass(self, column: Any) -> bool: ...
 
 
+class _Checks:
+    """All that a value has to be."""
+
+    __slots__ = ("_all", "passes")
+
+    def __init__(self, checks: Iterable[_Check]) -> None:
+        self._all = tuple(checks)
+        ways = [check.passes for check in self._all]
+        # Nearly always there is one, and a single call has a dozen values: so no loop is between them.
+        self.passes: Callable[[Any], bool] = (
+            ways[0] if len(ways) == 1 else lambda value: all(passes(value) for passes in ways)
+        )
+
+    def all_pass(self, column: Any) -> bool:
+        """Whether each value of a column is; it may be empty."""
+        return not column or all(check.all_pass(column) for check in self._all)
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+
 @dataclass(slots=True)
 class _Plan:
     """The checks of messages of one kind.
 
     values: fields that always have a value, and what it must be.
-    lists: fields that have messages, and what each of them must be.
     messages: fields that may be absent, whether they must not, and their checks.
     alternatives: by oneof, the checks of each of its fields.
+    lists: fields that have several values, and what the list must be.
+    members: fields that have several messages, and what each of them must be.
     """
 
     known: bool = True
-    values: list[tuple[str, tuple[_Check, ...]]] = field(default_factory=list)
-    lists: list[tuple[str, tuple[_Check, ...]]] = field(default_factory=list)
-    messages: list[tuple[str, bool, tuple[_Check, ...]]] = field(default_factory=list)
-    alternatives: list[tuple[str, dict[str, tuple[_Check, ...]]]] = field(default_factory=list)
+    values: list[tuple[str, _Checks]] = field(default_factory=list)
+    messages: list[tuple[str, bool, _Checks]] = field(default_factory=list)
+    alternatives: list[tuple[str, dict[str, _Checks]]] = field(default_factory=list)
+    lists: list[tuple[str, _Checks]] = field(default_factory=list)
+    members: list[tuple[str, _Checks]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to check."""
+        return self == _Plan()
 
     def is_kept_by(self, message: Any) -> bool:
         """Whether every check passes."""
         if not self.known:
             return False
         for name, checks in self.values:
-            if not _passes(checks, getattr(message, name)):
+            if not checks.passes(getattr(message, name)):
                 return False
         for name, required, checks in self.messages:
-            if message.HasField(name):
-                if not _passes(checks, getattr(message, name)):
-                    return False
-            elif required:
+            if not (checks.passes(getattr(message, name)) if message.HasField(name) else not required):
                 return False
         for oneof, by_name in self.alternatives:
             given = message.WhichOneof(oneof)
-            if given is not None and not _passes(by_name[given], getattr(message, given)):
+            if given is not None and not by_name[given].passes(getattr(message, given)):
                 return False
-        return all(_members_pass(checks, message, name) for name, checks in self.lists)
+        return self._lists_pass(message) if self.lists or self.members else True
+
+    def _lists_pass(self, message: Any) -> bool:
+        return all(checks.passes(getattr(message, name)) for name, checks in self.lists) and all(
+            _members_pass(checks, message, name) for name, checks in self.members
+        )
 
     def is_kept_by_all(self, messages: Messages) -> bool:
         """Whether every check passes for every message. NotJoinedError where that can't be told."""
-        if not self.known:
-            return False
-        for name, checks in self.values:
-            if not _all_pass(checks, messages.values(name)):
-                return False
-        for name, required, checks in self.messages:
-            present = messages.present(name)
-            if required and len(present) < len(messages):
-                return False
-            if not _all_pass(checks, present):
-                return False
-        for oneof, by_name in self.alternatives:
-            for name, present in messages.alternatives(oneof):
-                if not _all_pass(by_name[name], present):
-                    return False
-        return all(_all_pass(checks, messages.members(name)) for name, checks in self.lists)
-
-
-def _passes(checks: tuple[_Check, ...], value: Any) -> bool:
-    for check in checks:  # noqa: SIM110  # a generator would cost as much as the checks
-        if not check.passes(value):
-            return False
-    return True
-
-
-def _all_pass(checks: tuple[_Check, ...], column: Any) -> bool:
-    return not column or all(check.all_pass(column) for check in checks)
+        return (
+            self.known
+            and all(checks.all_pass(messages.values(name)) for name, checks in self.values)
+            and all(
+                checks.all_pass(present) and not (required and len(present) < len(messages))
+                for name, required, checks in self.messages
+                for present in [messages.present(name)]
+            )
+            and all(
+                by_name[name].all_pass(present)
+                for oneof, by_name in self.alternatives
+                for name, present in messages.alternatives(oneof)
+            )
+            and all(checks.all_pass(messages.lists(name)) for name, checks in self.lists)
+            and all(checks.all_pass(messages.members(name)) for name, checks in self.members)
+        )
 
 
 # protobuf finds the Python objects of the messages that are in use in one table. With those of a call of
@@ -116,14 +135,14 @@ def _all_pass(checks: tuple[_Check, ...], column: Any) -> bool:
 _PART: Final = 250
 
 
-def _members_pass(checks: tuple[_Check, ...], message: Any, name: str) -> bool:
+def _members_pass(checks: _Checks, message: Any, name: str) -> bool:
     """Whether each message of a list passes."""
     try:
-        return _all_pass(checks, join_members(message, name))
+        return checks.all_pass(join_members(message, name))
     except NotJoinedError:
         members = getattr(message, name)
         parts = (members[first : first + _PART] for first in range(0, len(members), _PART))
-        return all(_all_pass(checks, ListedMessages(part)) for part in parts)
+        return all(checks.all_pass(ListedMessages(part)) for part in parts)
 
 
 @cache
@@ -137,7 +156,7 @@ def _plan_of(descriptor: Descriptor) -> _Plan:
         return _Plan(known=False)
     plan = _Plan()
     for oneof in descriptor.oneofs:
-        by_name = {each.name: tuple(_value_checks(each, _rules_of(each))) for each in oneof.fields}
+        by_name = {each.name: _Checks(_value_checks(each, _rules_of(each))) for each in oneof.fields}
         plan.alternatives.append((oneof.name, by_name))
     for each in descriptor.fields:
         if each.containing_oneof is None:
@@ -146,27 +165,37 @@ def _plan_of(descriptor: Descriptor) -> _Plan:
 
 
 def _add_field(plan: _Plan, descriptor: FieldDescriptor, rules: Rules) -> None:
-    checks = _list_checks(descriptor, rules) if descriptor.is_repeated else _value_checks(descriptor, rules)
+    if descriptor.is_repeated:
+        _add_list(plan, descriptor, rules)
+        return
+    checks = _value_checks(descriptor, rules)
     if descriptor.has_presence:
         if checks or rules.required:
-            plan.messages.append((descriptor.name, rules.required, tuple(checks)))
+            plan.messages.append((descriptor.name, rules.required, _Checks(checks)))
         return
     if rules.required:
         checks.append(_IsSet())
-    if descriptor.is_repeated:
-        of_each = tuple(_value_checks(descriptor, rules.repeated.items))
-        if of_each and descriptor.message_type is not None:
-            plan.lists.append((descriptor.name, of_each))
-        elif of_each:
-            checks.append(_Each(of_each))
     if checks:
-        plan.values.append((descriptor.name, tuple(checks)))
+        plan.values.append((descriptor.name, _Checks(checks)))
+
+
+def _add_list(plan: _Plan, descriptor: FieldDescriptor, rules: Rules) -> None:
+    checks = _list_checks(descriptor, rules)
+    of_each = _Checks(_value_checks(descriptor, rules.repeated.items))
+    if rules.required:
+        checks.append(_IsSet())
+    if of_each and descriptor.message_type is not None:
+        plan.members.append((descriptor.name, of_each))
+    elif of_each:
+        checks.append(_Each(of_each))
+    if checks:
+        plan.lists.append((descriptor.name, _Checks(checks)))
 
 
 def _has_no_rules(descriptor: Descriptor) -> bool:
     """Whether messages of a kind are valid whatever is in them, like a date; False where that isn't plain."""
     holds_messages = any(each.message_type is not None for each in descriptor.fields)
-    return not holds_messages and _plan_of(descriptor) == _Plan()
+    return not holds_messages and _plan_of(descriptor).is_empty
 
 
 def _rules_of(descriptor: FieldDescriptor) -> Rules:
@@ -371,10 +400,10 @@ class _KeepsRules:
 class _Each:
     """A list of which each value passes."""
 
-    checks: tuple[_Check, ...]
+    checks: _Checks
 
     def passes(self, value: Sequence[Any]) -> bool:
-        return _all_pass(self.checks, value)
+        return self.checks.all_pass(value)
 
     def all_pass(self, column: Sequence[Sequence[Any]]) -> bool:
         return self.passes(list(chain.from_iterable(column)))

@@ -161,7 +161,7 @@ def _read(invoices: Messages) -> tuple[InvoiceColumns, LineColumns]:
         days("billing_period_start", invoices),
         days("billing_period_end", invoices),
         days("invoice_date", invoices),
-        list(map(len, invoices.values("lines"))),
+        list(map(len, invoices.lists("lines"))),
     ), LineColumns(
         lines.column("line_type"),
         lines.column("description"),

@@ -97,7 +97,7 @@ def test_whose_the_members_of_lists_are_is_not_told() -> None:
     with pytest.raises(NotJoinedError):
         applications.column("charge_event_nos")
     with pytest.raises(NotJoinedError):
-        applications.values("charge_event_nos")
+        applications.lists("charge_event_nos")
 
 
 def test_all_can_be_picked_but_not_some() -> None:

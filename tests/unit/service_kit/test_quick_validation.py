@@ -131,7 +131,7 @@ def test_it_looks_at_every_draft_of_a_large_call(place: int) -> None:
 
 
 @pytest.mark.parametrize("field", ["billing_period_start", "lines"])
-def test_it_misses_what_one_message_of_a_large_call_lacks(field: Any) -> None:
+def test_it_notices_what_one_message_of_a_large_call_lacks(field: Any) -> None:
     day = Date(year=2026, month=3, day=1)
     invoice = invoice_pb2.InvoiceDraft(
         acct_no=1, billing_period_start=day, billing_period_end=day, invoice_date=day
