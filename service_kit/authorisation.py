@@ -43,7 +43,7 @@ class Rule:
 
     def require_role(self, principal: Principal, method: str) -> None:
         """DomainError PERMISSION_DENIED, reason ROLE_MISSING, when the principal has none of the roles."""
-        if any(role in principal.roles for role in self.roles):
+        if not principal.roles.isdisjoint(self.roles):
             return
         acceptable = ", ".join(sorted(self.roles))
         raise DomainError(

@@ -1,92 +1,107 @@
-"""What is kept of every call: one log line when it ends, and the numbers that dashboards are made of."""
+"""What is kept of every call: the trace id, what its line in the log says, and how to end it early."""
 
+import asyncio
+import logging
 import random
 import re
 import time
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 import grpc
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
+from service_kit.call_meters import MethodMeters
 from service_kit.errors import DomainError
 from service_kit.principal import Principal
-
-# As gRPC servers in other languages name them (go-grpc-middleware), so that their dashboards fit.
-_HANDLED: Final = Counter(
-    "grpc_server_handled",
-    "Calls that ended, by their code.",
-    ("grpc_service", "grpc_method", "grpc_code"),
-)
-_HANDLING_SECONDS: Final = Histogram(
-    "grpc_server_handling_seconds",
-    "How long calls took, in seconds.",
-    ("grpc_service", "grpc_method"),
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
-)
-IN_FLIGHT: Final = Gauge("grpc_server_in_flight", "Calls that have begun and not ended.")
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 _REQUEST_ID: Final = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _NO_TRACE: Final = "0" * 32
 
-_FAULTS_OF_OURS: Final = frozenset(
-    {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS}
-)
-_WORTH_A_LOOK: Final = frozenset(
+# By the name of the code; the others are good ends, or the caller's own fault.
+_LEVELS: Final[Mapping[str, int]] = MappingProxyType(
     {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.UNIMPLEMENTED,
+        "INTERNAL": logging.ERROR,
+        "UNKNOWN": logging.ERROR,
+        "DATA_LOSS": logging.ERROR,
+        "UNAVAILABLE": logging.WARNING,
+        "RESOURCE_EXHAUSTED": logging.WARNING,
+        "DEADLINE_EXCEEDED": logging.WARNING,
+        "UNIMPLEMENTED": logging.WARNING,
     }
 )
-
-
-class MethodMeters:
-    """The counters and the logger of one RPC, looked up once: looking up costs more than using them."""
-
-    def __init__(self, path: str) -> None:
-        self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
-        self._labels = tuple(path.lstrip("/").split("/"))
-        self._handled: dict[grpc.StatusCode, Counter] = {}
-        self._seconds = _HANDLING_SECONDS.labels(*self._labels)
-
-    def ended(self, code: grpc.StatusCode, seconds: float) -> None:
-        """Count a call that ended."""
-        handled = self._handled.get(code)
-        if handled is None:
-            handled = self._handled[code] = _HANDLED.labels(*self._labels, code.name)
-        handled.inc()
-        self._seconds.observe(seconds)
 
 
 class CallRecord:
     """One call, from its arrival to its end."""
 
-    __slots__ = ("_meters", "_path", "_quiet", "_started", "client_no", "principal", "request_id", "trace_id")
+    __slots__ = (
+        "_log",
+        "_meters",
+        "_path",
+        "_quiet",
+        "_started",
+        "_task",
+        "client_no",
+        "cut_for",
+        "principal",
+        "request_id",
+        "trace_id",
+    )
 
-    def __init__(self, path: str, meters: MethodMeters, trace_id: str, *, quiet: bool) -> None:
-        """Begin. quiet: a good end is logged at level debug only (probes knock every few seconds)."""
+    def __init__(
+        self,
+        path: str,
+        meters: MethodMeters,
+        log: structlog.typing.FilteringBoundLogger,
+        trace_id: str,
+        *,
+        quiet: bool,
+    ) -> None:
+        """Begin, in the task of the call. quiet: a good end is logged at level debug only (probes knock every
+        few seconds).
+        """
         self._path = path
         self._meters = meters
+        self._log = log
         self._quiet = quiet
         self._started = time.perf_counter()
+        self._task: asyncio.Task[Any] | None = asyncio.current_task()
         self.trace_id = trace_id
         self.principal: Principal | None = None
         self.client_no: int | None = None
         self.request_id: str | None = None
+        self.cut_for: DomainError | None = None
+        """Why it was cut, which is what its caller is told."""
+
+    def cut(self, refusal: DomainError) -> None:
+        """End it now, from outside."""
+        assert self._task is not None, "calls are served in tasks"
+        self.cut_for = refusal
+        self._task.cancel()
 
     def end(
         self, code: grpc.StatusCode, refusal: DomainError | None = None, failure: BaseException | None = None
     ) -> None:
         """Count and log the end. refusal: what the caller was told; failure: what really happened."""
-        seconds = time.perf_counter() - self._started
-        self._meters.ended(code, seconds)
+        seconds, name = time.perf_counter() - self._started, code.name
+        self._meters.ended(name, seconds)
+        is_quiet = self._quiet and code is grpc.StatusCode.OK
+        level = logging.DEBUG if is_quiet else _LEVELS.get(name, logging.INFO)
+        if self._log.is_enabled_for(level):
+            facts = self._facts(name, seconds, refusal, failure)
+            if level == logging.ERROR:
+                facts["exc_info"] = failure
+            self._log.log(level, "call", **facts)
+
+    def _facts(
+        self, code: str, seconds: float, refusal: DomainError | None, failure: BaseException | None
+    ) -> dict[str, object]:
         facts: dict[str, object] = {
             "method": self._path,
-            "code": code.name,
+            "code": code,
             "duration_ms": round(seconds * 1000, 3),
             "trace_id": self.trace_id,
         }
@@ -101,15 +116,7 @@ class CallRecord:
             facts["message"] = refusal.message
         if failure is not None and failure is not refusal:
             facts["cause"] = f"{type(failure).__name__}: {failure}"
-        log = self._meters.log
-        if code in _FAULTS_OF_OURS:
-            log.error("call", **facts, exc_info=failure)
-        elif code in _WORTH_A_LOOK:
-            log.warning("call", **facts)
-        elif self._quiet and code is grpc.StatusCode.OK:
-            log.debug("call", **facts)
-        else:
-            log.info("call", **facts)
+        return facts
 
 
 def trace_id_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:

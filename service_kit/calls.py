@@ -18,22 +18,26 @@ from operator import attrgetter
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
+import structlog
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from service_kit.authentication import TokenVerifier
 from service_kit.authorisation import ClientScope, Rule
-from service_kit.call_record import IN_FLIGHT, CallRecord, MethodMeters, trace_id_of
+from service_kit.call_meters import IN_FLIGHT, MethodMeters, meters_of
+from service_kit.call_record import CallRecord, trace_id_of
 from service_kit.error_status import STATUS_CODES, STATUS_DETAILS_KEY, to_status
 from service_kit.errors import DomainError, ErrorKind, SharedReason
 from service_kit.failures import as_domain_error
 from service_kit.logs import CURRENT_TRACE_ID
 from service_kit.principal import CURRENT_PRINCIPAL, DEVELOPMENT_PRINCIPAL, Principal
 from service_kit.request_validation import require_valid
+from service_kit.time_limits import TimeLimit
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Metadata: TypeAlias = Iterable[tuple[str, Any]]
 
 _TRACE_ID_KEY: Final = "x-trace-id"
 # A caller whose deadline passes cancels the call, and its clock is a little ahead of ours.
@@ -81,6 +85,7 @@ class Method:
     client_of: Callable[[Message], int] | None
     request_id_of: Callable[[Message], str] | None
     meters: MethodMeters
+    log: structlog.typing.FilteringBoundLogger
 
     @classmethod
     def of(cls, path: str, descriptor: MethodDescriptor, rule: Rule, deadline: float | None) -> "Method":
@@ -93,7 +98,8 @@ class Method:
             deadline=deadline,
             client_of=attrgetter(rule.client_field) if from_request else None,
             request_id_of=attrgetter("request_id") if "request_id" in fields else None,
-            meters=MethodMeters(path),
+            meters=meters_of(path),
+            log=structlog.get_logger().bind(),
         )
 
 
@@ -118,8 +124,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._wrapped: dict[str, Handler] = {}
         self._running: set[CallRecord] = set()
         IN_FLIGHT.set_function(lambda: len(self._running))
-        self._endless: dict[CallRecord, asyncio.Task[Any]] = {}
-        self._cut: set[CallRecord] = set()
+        self._limits: dict[float, TimeLimit] = {}
+        self._endless = TimeLimit(None, _STOPPING_ERROR)
+        # A deadline of the caller's is gRPC's business: it cancels the task when it passes.
+        self._callers_limit = TimeLimit(None, _TOO_LATE)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -144,10 +152,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def cut_endless(self) -> None:
         """End the calls that never end by themselves, since the server is to stop: UNAVAILABLE."""
-        for call, task in list(self._endless.items()):
-            self._endless.pop(call)
-            self._cut.add(call)
-            task.cancel()
+        self._endless.cut_all()
 
     async def wait_until_idle(self) -> None:
         """Return once no call is running."""
@@ -157,73 +162,70 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """`handler` with everything around it; of the same kind, since gRPC encodes by kind."""
         kind, inner = _kind_and_behaviour(handler)
         request_streaming, response_streaming = handler.request_streaming, handler.response_streaming
+        own_limit = self._limit_of(method)
 
         async def serve(request: Any, context: Context) -> Any:
-            async def work(call: CallRecord) -> Any:
+            metadata = context.invocation_metadata() or ()
+            call = self._begin(method, context, metadata)
+            is_limited = method.deadline is None or context.time_remaining() is None
+            limit = own_limit if is_limited else self._callers_limit
+            limit.begin(call)
+            try:
+                if not method.rule.public:
+                    self._authorise(method, call, metadata)
                 if request_streaming:
-                    admitted: Any = self._admitted(method, call, request)
+                    request = self._admitted(method, call, request)
                 else:
-                    admitted = request
                     self._admit(method, call, request)
-                answer = inner(admitted, context)
-                if not response_streaming:
-                    return await answer
-                return await _stream(answer, context)
-
-            return await self._conduct(method, context, work)
+                answer = inner(request, context)
+                answer = await (_stream(answer, context) if response_streaming else answer)
+            except (Exception, asyncio.CancelledError) as failure:  # noqa: BLE001  # nothing may leave as UNKNOWN
+                limit.lift(call)
+                await self._refuse(call, context, failure)
+            finally:
+                limit.lift(call)
+                self._leave(call)
+            call.end(grpc.StatusCode.OK)
+            return answer
 
         deserializer = handler.request_deserializer
         reads = deserializer and _reading(deserializer)
         wrapped: Handler = kind(serve, reads, handler.response_serializer)
         return wrapped
 
-    async def _conduct(
-        self, method: Method, context: Context, work: Callable[[CallRecord], Awaitable[Any]]
-    ) -> Any:
-        metadata = context.invocation_metadata() or ()
-        call = self._begin(method, context, metadata)
-        # A deadline of the caller's is gRPC's business: it cancels this task when it passes.
-        deadline = asyncio.timeout(method.deadline if context.time_remaining() is None else None)
-        try:
-            async with deadline:
-                if not method.rule.public:
-                    call.principal = self._verified(metadata)
-                    CURRENT_PRINCIPAL.set(call.principal)
-                    method.rule.require_role(call.principal, method.path)
-                answer = await work(call)
-        except (Exception, asyncio.CancelledError) as failure:  # noqa: BLE001  # nothing may leave as UNKNOWN
-            await self._refuse(call, context, _TOO_LATE if deadline.expired() else failure)
-        finally:
-            self._leave(call)
-        call.end(grpc.StatusCode.OK)
-        return answer
+    def _limit_of(self, method: Method) -> TimeLimit:
+        if method.deadline is None:
+            return self._endless
+        if method.deadline not in self._limits:
+            self._limits[method.deadline] = TimeLimit(method.deadline, _TOO_LATE)
+        return self._limits[method.deadline]
 
-    def _begin(self, method: Method, context: Context, metadata: Any) -> CallRecord:
+    def _begin(self, method: Method, context: Context, metadata: Metadata) -> CallRecord:
         trace_id = trace_id_of(metadata)
         CURRENT_TRACE_ID.set(trace_id)
         context.set_trailing_metadata(((_TRACE_ID_KEY, trace_id),))
-        call = CallRecord(method.path, method.meters, trace_id, quiet=method.rule.public)
+        call = CallRecord(method.path, method.meters, method.log, trace_id, quiet=method.rule.public)
         self._running.add(call)
         self._idle.clear()
-        if method.deadline is None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._endless[call] = task
         return call
 
     def _leave(self, call: CallRecord) -> None:
         self._running.discard(call)
-        self._endless.pop(call, None)
-        self._cut.discard(call)
         if not self._running:
             self._idle.set()
 
-    def _verified(self, metadata: Iterable[tuple[str, Any]]) -> Principal:
-        for key, value in metadata:
-            if key == "authorization":
-                scheme, _, token = value.partition(" ")
-                if scheme.lower() == "bearer" and self._verifier is not None:
-                    return self._verifier.verify(token.strip())
+    def _authorise(self, method: Method, call: CallRecord, metadata: Metadata) -> None:
+        call.principal = self._verified(metadata)
+        CURRENT_PRINCIPAL.set(call.principal)
+        method.rule.require_role(call.principal, method.path)
+
+    def _verified(self, metadata: Metadata) -> Principal:
+        if self._verifier is not None:
+            for key, value in metadata:
+                if key == "authorization":
+                    scheme, _, token = value.partition(" ")
+                    if scheme.lower() == "bearer":
+                        return self._verifier.verify(token.strip())
         if self._anonymous is not None:
             return self._anonymous
         raise DomainError(
@@ -266,13 +268,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if isinstance(failure, grpc.aio.AbortError):  # the servicer has answered: gRPC's own health does
             call.end(context.code())
             raise failure
-        if isinstance(failure, asyncio.CancelledError) and call not in self._cut:
+        if isinstance(failure, asyncio.CancelledError) and call.cut_for is None:
             # The caller has gone, or its deadline has passed: nobody is there to be answered.
             call.end(
                 grpc.StatusCode.DEADLINE_EXCEEDED if _is_too_late(context) else grpc.StatusCode.CANCELLED
             )
             raise failure
-        refusal = _STOPPING_ERROR if call in self._cut else as_domain_error(failure)
+        refusal = call.cut_for or as_domain_error(failure)
         code = STATUS_CODES[refusal.kind]
         call.end(code, refusal, failure)
         status = to_status(refusal, self._error_domain)
