@@ -18,7 +18,7 @@ from benchmarks.figures import Sample
 from benchmarks.meter import Meter
 from benchmarks.requests import spread_over
 from benchmarks.stand import Books
-from ledger_service.store_round_trips import with_stacked_numbers
+from ledger_service.store_round_trips import with_stacks
 
 CHECK_TABLES: Final = ("acct_transaction", "external_payments")
 """Those that a check is written to."""
@@ -167,7 +167,7 @@ class RawTables:
         values = [self._client_no, [*commit.changes], [*commit.changes.values()], commit.last_event_no]
         for rows in commit.rows.values():
             values += zip(*rows, strict=True)
-        statement, values = with_stacked_numbers(self._statement_of_many, values)
+        statement, values = with_stacks(self._statement_of_many, values)
         await self._connection.execute(statement, *values)
 
     def _one_statement(self) -> str:

@@ -15,7 +15,7 @@ from ledger_service.rules.books import AccountKey
 from ledger_service.rules.group_applications import FrontKey, GroupApplications, ItemChange, ItemsNeeded
 from ledger_service.rules.paid_in_turn import Front
 from ledger_service.rules.transaction_types import TRANSACTION_TYPES
-from ledger_service.store_round_trips import Append, Change, Found, Question, Step, ask, with_stacked_numbers
+from ledger_service.store_round_trips import Append, Change, Found, Question, Step, ask, with_stacks
 from service_kit.database import RawConnection
 
 ItemsByAccount: TypeAlias = defaultdict[AccountKey, AccountItems]
@@ -343,7 +343,7 @@ def first_in_turn(
     """The statement that tells at most so many of each front, and its parameters. It goes by itself: asyncpg
     reads no arrays in the rows of what is asked together.
     """
-    return with_stacked_numbers(_FIRST_IN_TURN, _places(wanted, before, places))
+    return with_stacks(_FIRST_IN_TURN, _places(wanted, before, places))
 
 
 def _places(wanted: Iterable[FrontKey], before: Mapping[AccountKey, Waiting], places: int) -> list[list[Any]]:

@@ -32,7 +32,7 @@ POSTING_SETTINGS: Final = """
     SET lock_timeout = '5s'
 """
 
-Versions: TypeAlias = dict[AccountKey, str]
+Versions: TypeAlias = dict[AccountKey, int]
 """By account: the transaction that last changed its row in account_balance (the row's xmin)."""
 
 # --------------------------------------------------------------------------------------- what never changes
@@ -144,7 +144,7 @@ _ACCOUNTS: Final = """
            balance.balance + balance.held AS waiting,
            balance.waiting_after,
            balance.last_effective_date,
-           balance.xmin::text AS version,
+           balance.xmin::text::bigint AS version,
            account.currency_code,
            account.payment_term_days
       FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS wanted (client_no, acct_no, place)

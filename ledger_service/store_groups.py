@@ -14,6 +14,7 @@ from ledger_service.rules.group_applications import UNCHANGED, GroupApplications
 from ledger_service.rules.plain_drafts import WELL_IN_RANGE
 from ledger_service.store_books import Versions
 from ledger_service.store_round_trips import (
+    DAY_BEFORE_ALL,
     Append,
     Change,
     Condition,
@@ -29,12 +30,12 @@ from service_kit.database import RawConnection
 # OFFSET: as for reference codes in `store_books`; this table grows with every call.
 _KNOWN_KEYS: Final = """
     SELECT wanted.client_no, wanted.scope, wanted.request_id, known.fingerprint, known.answer
-      FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS wanted (client_no, scope, request_id)
+      FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS wanted (client_no, scope, request_id)
      CROSS JOIN LATERAL (
            SELECT fingerprint, answer
              FROM request_key
             WHERE client_no = wanted.client_no
-              AND scope = wanted.scope
+              AND scope = wanted.scope::smallint
               AND request_id = wanted.request_id
            OFFSET 0
            ) AS known
@@ -45,30 +46,30 @@ _NEXT: Final = "SELECT unnest(next_numbers($1::text[]))"
 _RESERVE_EXACTLY: Final = "reserve_exactly($1::text[], $2::bigint[], $3::bigint[])"
 
 # The rows are locked already, so the order in which they are updated does not matter. They have no version.
-_CHANGE_BALANCES: Final = """
+_CHANGE_BALANCES: Final = f"""
     UPDATE account_balance AS balance
        SET balance = balance.balance + change.amount,
            last_event_no = greatest(balance.last_event_no, change.last_event_no),
            last_effective_date = greatest(balance.last_effective_date, change.last_effective_date),
            held = balance.held + change.held,
            waiting_after = greatest(balance.waiting_after, change.waiting_after)
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::bigint[],
-                  $7::bigint[], $8::text[])
-           AS change (client_no, acct_no, amount, last_event_no, last_effective_date, held, waiting_after,
-                      version)
+      FROM (SELECT client_no, acct_no, amount, last_event_no, held, waiting_after, version,
+                   date '{DAY_BEFORE_ALL}' + last_day::integer AS last_effective_date
+              FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+                          $7::bigint[], $8::bigint[])
+                   AS given (client_no, acct_no, amount, last_event_no, last_day, held, waiting_after,
+                             version)
+           ) AS change
      WHERE balance.client_no = change.client_no
        AND balance.acct_no = change.acct_no
-"""
+"""  # noqa: S608  # our own day
 
 # Without locks: only where an account is still as it was read. Whoever is changing it now is waited for.
 _CHANGE_BALANCES_AS_READ: Final = f"""
     {_CHANGE_BALANCES}
-       AND balance.xmin = change.version::xid
+       AND balance.xmin = change.version::text::xid
     RETURNING balance.acct_no
 """
-
-# The day before that with the ordinal number 1 (`date.toordinal`).
-_DAY_BEFORE_ALL: Final = "0001-12-31 BC"
 
 # What is posted on an account and surely pays nothing, nor is paid: see `sides_of`.
 _IS_QUIET: Final = f"""
@@ -81,7 +82,7 @@ _IS_QUIET: Final = f"""
 # Ahead: locks the accounts, in order, and changes the balances of those on which it is quiet. The others are
 # told as they are; they are written without a change, which costs no more than to lock them. Whoever posted
 # on an account since the group has its numbers has later ones: then nothing is written at all. Days come as
-# numbers, to be stacked with the others (`with_stacked_numbers`).
+# numbers, to be stacked with the others (`with_stacks`).
 _SETTLE_QUIET: Final = f"""
     UPDATE account_balance AS balance
        SET balance = CASE WHEN {_IS_QUIET} THEN balance.balance + change.amount ELSE balance.balance END,
@@ -91,7 +92,7 @@ _SETTLE_QUIET: Final = f"""
                CASE WHEN {_IS_QUIET} THEN greatest(balance.last_effective_date, change.last_effective_date)
                     ELSE balance.last_effective_date END
       FROM (SELECT client_no, acct_no, amount, last_event_no, side,
-                   date '{_DAY_BEFORE_ALL}' + last_day::integer AS last_effective_date
+                   date '{DAY_BEFORE_ALL}' + last_day::integer AS last_effective_date
               FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
                    AS given (client_no, acct_no, amount, last_event_no, last_day, side)
            ) AS change
@@ -101,7 +102,7 @@ _SETTLE_QUIET: Final = f"""
     RETURNING CASE WHEN balance.last_event_no < change.last_event_no
                    THEN ARRAY[balance.client_no, balance.acct_no, balance.balance, balance.last_event_no,
                               balance.balance + balance.held, balance.waiting_after,
-                              balance.last_effective_date - date '{_DAY_BEFORE_ALL}'] END AS told
+                              balance.last_effective_date - date '{DAY_BEFORE_ALL}'] END AS told
 """  # noqa: S608  # our own conditions
 
 _CHANGE_PLAN_BALANCES: Final = """
@@ -283,7 +284,7 @@ def _account_changes(
         [acct_no for _, acct_no in accounts],
         [group.balance_changes[account] for account in accounts],
         [group.last_events.get(account, 0) for account in accounts],
-        [group.last_dates.get(account) for account in accounts],
+        [day and day.toordinal() for day in map(group.last_dates.get, accounts)],
         [change.held for change in waiting],
         [change.after for change in waiting],
         [versions and versions[account] for account in accounts],

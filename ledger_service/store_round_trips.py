@@ -7,13 +7,15 @@ instead, and those go by themselves: to be appended with COPY, which takes them 
 
 The statements of the stores take rows as arrays, a column each, and unnest them. A group that has one row of
 everything, a single call that posts alone, needs no arrays: then they are asked for, and written, as values.
-That takes a third less on either side. Where there are more, the columns of numbers go as one array of arrays
-(`with_stacked_numbers`): asyncpg asks each element of an array whether it is an array itself, but of the
-arrays within one only those of the first, and that is half of what it does with a number.
+That takes a third less on either side. Where there are more, columns of one type go as one array of arrays
+(`with_stacks`): asyncpg asks each element of an array whether it is an array itself, but of the arrays within
+one only those of the first, and that is half of what it does with a number. So small numbers, days and
+instants of rows go as large numbers too, beside the others, and become what they are in the database.
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 from itertools import chain
 from types import MappingProxyType
@@ -86,7 +88,7 @@ async def ask(connection: RawConnection, questions: Sequence[Question]) -> None:
     """Ask all questions: those with many keys by themselves, and then the others together."""
     for question in questions:
         if len(question.columns[0]) > _FEW:
-            statement, columns = with_stacked_numbers(question.statement, question.columns)
+            statement, columns = with_stacks(question.statement, question.columns)
             question.take(await connection.fetch(statement, *columns))
     few = [each for each in questions if len(each.columns[0]) <= _FEW]
     if few:
@@ -107,7 +109,7 @@ async def ask_together(connection: RawConnection, questions: Sequence[Question])
         for each in questions
     )
     if not single:
-        statement, values = with_stacked_numbers(statement, values)
+        statement, values = with_stacks(statement, values)
     answers = await connection.fetchrow(statement, *values)
     assert answers is not None, "it has one row, whatever there is"
     for question, rows in zip(questions, answers, strict=True):
@@ -166,7 +168,7 @@ async def write_together(
             map(_size, guarded),
         )
         if not single:
-            statement, values = with_stacked_numbers(statement, values)
+            statement, values = with_stacks(statement, values)
         told = await connection.fetchrow(statement, *values)
         assert told is not None, "it has one row, whatever was written"
         for place, take in takes.items():
@@ -180,7 +182,7 @@ async def _write_alone(connection: RawConnection, step: Step) -> None:
         table, names = step.table.name, _names(step.table)
         await connection.copy_to_table(table, source=content, columns=names, format="binary")  # type: ignore[arg-type]  # it takes a buffer
     else:
-        statement, columns = with_stacked_numbers(step.statement, step.columns)
+        statement, columns = with_stacks(step.statement, step.columns)
         await connection.execute(statement, *columns)
 
 
@@ -189,12 +191,15 @@ def _size(step: Step) -> int:
 
 
 def _columns_of(step: Step) -> Sequence[Column]:
-    return list(zip(*step.rows, strict=True)) if isinstance(step, Append) else step.columns
+    if isinstance(step, Change):
+        return step.columns
+    columns = zip(*step.rows, strict=True)
+    return [form.carried(column) for form, column in zip(_forms(step.table), columns, strict=True)]
 
 
 def _row_of(step: Step) -> Row:
     """The only row."""
-    return step.rows[0] if isinstance(step, Append) else tuple(value for (value,) in step.columns)
+    return tuple(value for (value,) in _columns_of(step))
 
 
 def _statement_of(step: Step) -> str:
@@ -250,9 +255,9 @@ def _values(unnested: re.Match[str]) -> str:
     return f"(VALUES ({arrays.replace('[]', '')}{place}))"
 
 
-def with_stacked_numbers(statement: str, values: Iterable[Any]) -> tuple[str, list[Any]]:
-    """The statement and its parameters, with what it unnests as bigint[] as arrays of arrays. Outside of its
-    unnest such a parameter may be used as a set only (`= ANY`).
+def with_stacks(statement: str, values: Iterable[Any]) -> tuple[str, list[Any]]:
+    """The statement and its parameters, with what an unnest has of one type as an array of arrays. Outside of
+    its unnest such a parameter may be used as a set only (`= ANY`).
     """
     stacked, places = _with_stacks(statement)
     given = list(values)
@@ -265,23 +270,26 @@ def with_stacked_numbers(statement: str, values: Iterable[Any]) -> tuple[str, li
 # What is asked together, what is written together, and what goes by itself.
 @lru_cache(maxsize=3 * _COMBINATIONS)
 def _with_stacks(statement: str) -> tuple[str, tuple[tuple[int, ...], ...]]:
-    """The statement with one array of arrays for the numbers of each unnest; and, for each parameter of it,
-    the place of the one that was given, or of those.
+    """The statement with one array of arrays for what each unnest has of one type; and, for each parameter of
+    it, the place of the one that was given, or of those.
     """
-    stacks = {
-        numbers
-        for arrays, _ in _UNNESTED.findall(statement)
-        if len(numbers := tuple(int(place) for place, kind in _ARRAY.findall(arrays) if kind == "bigint")) > 1
-    }
+    types = {}
+    for arrays, _ in _UNNESTED.findall(statement):
+        columns = [(int(place), kind) for place, kind in _ARRAY.findall(arrays)]
+        for of_type in {kind for _, kind in columns}:
+            places = tuple(place for place, kind in columns if kind == of_type)
+            if len(places) > 1:
+                types[places] = of_type
+    stacks = sorted(types)
     in_stacks = [place for stack in stacks for place in stack]
     assert len(set(in_stacks)) == len(in_stacks), f"it unnests a column with others each time: {statement}"
     alone = {int(place) for place in _PARAMETER.findall(statement)}.difference(in_stacks)
-    given = [*sorted(stacks), *((place,) for place in sorted(alone))]
+    given = [*stacks, *((place,) for place in sorted(alone))]
     names = {}
     for parameter, places in enumerate(given, 1):
+        of_type = types.get(places)
         for row, place in enumerate(places, 1):
-            is_stack = len(places) > 1
-            names[place] = f"(${parameter}::bigint[])[{row}:{row}]" if is_stack else f"${parameter}"
+            names[place] = f"(${parameter}::{of_type}[])[{row}:{row}]" if of_type else f"${parameter}"
     renamed = _PARAMETER.sub(lambda found: names[int(found[1])], statement)
     return renamed, tuple(tuple(place - 1 for place in places) for places in given)
 
@@ -302,11 +310,17 @@ def _shifted(by: int, parameter: re.Match[str]) -> str:
 @lru_cache(maxsize=_COMBINATIONS)
 def _insertion(table: Table) -> str:
     """The statement that appends rows to a table; in their order, which numbers them where that is asked."""
-    names = ", ".join(_names(table))
-    arrays = ", ".join(
-        f"${place}::{ARRAYS[type(column.type)]}" for place, column in enumerate(_given(table), 1)
+    names, forms = ", ".join(_names(table)), _forms(table)
+    arrays = ", ".join(f"${place}::{form.type}[]" for place, form in enumerate(forms, 1))
+    columns = ", ".join(
+        form.column.format(f"given.{name}") for name, form in zip(_names(table), forms, strict=True)
     )
-    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608  # our own names
+    return f"INSERT INTO {table.name} ({names}) SELECT {columns} FROM unnest({arrays}) AS given ({names})"  # noqa: S608  # our own names
+
+
+@lru_cache(maxsize=_COMBINATIONS)
+def _forms(table: Table) -> list["_Form"]:
+    return [FORMS_IN_ARRAYS[kind] for kind in _types(table)]
 
 
 @lru_cache(maxsize=_COMBINATIONS)
@@ -324,14 +338,45 @@ def _given(table: Table) -> list[Any]:
     return [column for column in table.columns if column.server_default is None]
 
 
-ARRAYS: Final = MappingProxyType(
+class _Form(NamedTuple):
+    """How a column of rows goes in arrays.
+
+    type: of their elements. column: makes the column of it. number_of: what is sent for a value.
+    """
+
+    type: str
+    column: str = "{}"
+    number_of: Callable[[Any], int] | None = None
+
+    def carried(self, values: Column) -> Column:
+        """What is sent for these values."""
+        if self.number_of is None:
+            return values
+        first = values[0]
+        if values.count(first) == len(values):
+            # All rows of a group have one instant, and mostly one day.
+            return [None if first is None else self.number_of(first)] * len(values)
+        return [None if value is None else self.number_of(value) for value in values]
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+DAY_BEFORE_ALL: Final = "0001-12-31 BC"
+"""The day before that with the ordinal number 1 (`date.toordinal`)."""
+
+FORMS_IN_ARRAYS: Final = MappingProxyType(
     {
-        BigInteger: "bigint[]",
-        Integer: "integer[]",
-        SmallInteger: "smallint[]",
-        Text: "text[]",
-        LargeBinary: "bytea[]",
-        Date: "date[]",
-        DateTime: "timestamptz[]",
+        BigInteger: _Form("bigint"),
+        Integer: _Form("bigint", "{}::integer"),
+        SmallInteger: _Form("bigint", "{}::smallint"),
+        Text: _Form("text"),
+        LargeBinary: _Form("bytea"),
+        Date: _Form("bigint", f"date '{DAY_BEFORE_ALL}' + {{}}::integer", date.toordinal),
+        DateTime: _Form(
+            "bigint",
+            "timestamptz 'epoch' + {} * interval '1 microsecond'",
+            lambda instant: (instant - _EPOCH) // _MICROSECOND,
+        ),
     }
 )

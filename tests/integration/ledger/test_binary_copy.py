@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import BigInteger, Date, DateTime, Integer, LargeBinary, SmallInteger, Text
 
 from ledger_service.binary_copy import FORMS, rows_in_binary
-from ledger_service.store_round_trips import ARRAYS
+from ledger_service.store_round_trips import FORMS_IN_ARRAYS
 
 TYPES = [BigInteger, Integer, SmallInteger, Text, LargeBinary, Date, DateTime]
 # The last two of the instants are the same, told differently.
@@ -56,7 +56,7 @@ async def test_rows_are_as_the_database_writes_them(
 
 
 def test_all_types_that_a_statement_takes_are_known_to_copy() -> None:
-    assert FORMS.keys() == ARRAYS.keys() == set(TYPES)
+    assert FORMS.keys() == FORMS_IN_ARRAYS.keys() == set(TYPES)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """How the parameters of a statement are put together for the driver."""
 
-from ledger_service.store_round_trips import with_stacked_numbers
+from ledger_service.store_round_trips import with_stacks
 
 
 def test_the_numbers_that_are_unnested_together_are_one_parameter() -> None:
-    statement, values = with_stacked_numbers(
+    statement, values = with_stacks(
         "SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS one (a, b, c)"
         " JOIN unnest($4::bigint[]) AS other (d) ON d = $5::bigint WHERE a <> $5::bigint",
         [(1, 2), ("x", "y"), (3, 4), [5], 6],
@@ -18,7 +18,7 @@ def test_the_numbers_that_are_unnested_together_are_one_parameter() -> None:
 
 
 def test_columns_that_are_unnested_twice_are_given_once() -> None:
-    statement, values = with_stacked_numbers(
+    statement, values = with_stacks(
         "SELECT FROM unnest($2::bigint[], $3::bigint[]) UNION SELECT FROM unnest($2::bigint[], $3::bigint[])"
         " LIMIT $1",
         [9, [1], [2]],
