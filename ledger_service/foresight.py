@@ -4,10 +4,10 @@ Then it is asked for with all else, before anything is decided. What is refused 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ledger_service.requests import PostingRequest
+from ledger_service.joined_calls import Group
 from ledger_service.rules.applications import BY_CHARGE_DATE
 from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
@@ -27,17 +27,17 @@ class Foresight:
     fronts: Mapping[FrontKey, int] = field(default_factory=dict)
 
 
-def foresee(requests: Iterable[PostingRequest]) -> Foresight:
-    """What these requests need at most, if all they post are transactions that name no other."""
+def foresee(group: Group) -> Foresight:
+    """What these calls need at most, if all they post are transactions that name no other."""
     kinds, fronts = {"group_no", "event_no", APPLICATION}, Counter[FrontKey]()
-    for request in requests:
-        if request.plain is not None:
-            if request.plain.invoices is not None:
-                return Foresight()
-            kinds |= request.plain.sources.keys()
-            for effect, amounts in request.plain.sides.items():
-                for acct_no, amount in amounts.items():
-                    fronts[request.client_no, acct_no, WAITING_FOR[effect]] += amount
+    for plain in group.plain_drafts:
+        if plain.invoices is not None:
+            return Foresight()
+        kinds |= plain.sources.keys()
+        for effect, amounts in plain.sides.items():
+            for acct_no, amount in amounts.items():
+                fronts[plain.client_no, acct_no, WAITING_FOR[effect]] += amount
+    for request in group.alone:
         for order in request.orders:
             draft = _alone(order)
             if draft is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
+from ledger_service.joined_calls import JoinedCalls
 from ledger_service.requests import FirstAnswer, Outcome, PostingRequest, RequestKey
 from ledger_service.rules import refusals
 from ledger_service.rules.books import Books
@@ -32,6 +33,8 @@ class Decided:
     outcomes: list[Outcome | UnnumberedInvoiceExistsError]
     drafts: AcceptedDrafts | None = None
     """In place of outcomes, where all drafts were accepted at once."""
+    place: int | None = None
+    """Of a call that was joined with others, of whose drafts one is its own: which."""
     _answer: bytes | None = None
 
     def posts(self) -> bool:
@@ -40,15 +43,23 @@ class Decided:
 
     def answer(self) -> bytes:
         """The answer; ask for it once everything has its number."""
-        if self._answer is None and self.drafts is not None:
-            self._answer = self.request.drafts_answer(self.drafts)
         if self._answer is None:
+            self._answer = self._made_answer()
+        return self._answer
+
+    def _made_answer(self) -> bytes:
+        request = self.request
+        if self.drafts is None:
             named = [
                 named_refusal(outcome) if isinstance(outcome, UnnumberedInvoiceExistsError) else outcome
                 for outcome in self.outcomes
             ]
-            self._answer = self.request.answer(named)
-        return self._answer
+            return request.answer(named)
+        if self.place is None:
+            return request.drafts_answer(self.drafts)
+        assert request.transaction_answer is not None, "only such calls are joined"
+        (draft,) = request.document.drafts
+        return request.transaction_answer(self.drafts.transaction(self.place, draft.source))
 
 
 def named_refusal(refusal: Refusal) -> DomainError:
@@ -99,6 +110,22 @@ class GroupDecisions:
             return refusal
         if decided.posts():
             self._calls[key] = decided
+        return decided
+
+    def decide_joined(self, joined: JoinedCalls) -> Sequence[Decided | FirstAnswer | Refusal]:
+        """Decide calls that are joined: together, if none of them came before and surely none is refused."""
+        calls, keys = joined.calls, joined.keys
+        if (
+            len(keys) < len(calls)
+            or not keys.isdisjoint(self.known)
+            or not keys.isdisjoint(self._calls)
+            or not enter_if_surely_right(joined.plain, self.books)
+        ):
+            return [self.decide(call) for call in calls]
+        accepted = AcceptedDrafts(calls[0].client_no, calls[0].actor, joined.plain)
+        self.accepted.append(accepted)
+        decided = [Decided(call, [], accepted, place) for place, call in enumerate(calls)]
+        self._calls |= {each.request.key: each for each in decided}
         return decided
 
     def accept_at_once(self, requests: Sequence[PostingRequest]) -> Sequence[Decided] | None:

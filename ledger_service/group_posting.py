@@ -41,6 +41,7 @@ from ledger_service.account_turns import Names, Turn
 from ledger_service.audit_events import events_of
 from ledger_service.foresight import foresee
 from ledger_service.group_decisions import Decided, GroupDecisions, Refusal
+from ledger_service.joined_calls import Group
 from ledger_service.known_accounts import KnownAccounts, unknown
 from ledger_service.requests import FirstAnswer, PostingRequest, RequestKey
 from ledger_service.rules.applications import AccountItems
@@ -110,6 +111,7 @@ class GroupPosting:
     known_accounts: KnownAccounts
     posted: CommitGroup | None = None
     """What was written."""
+    _group: Group = field(init=False)
     _books: Books = field(default_factory=Books)
     _needs: Needs = field(default_factory=Needs)
     _known: dict[RequestKey, FirstAnswer] = field(default_factory=dict)
@@ -117,6 +119,9 @@ class GroupPosting:
     _items: store_applications.ItemsByAccount = field(
         default_factory=lambda: store_applications.ItemsByAccount(partial(AccountItems, is_whole=False))
     )
+
+    def __post_init__(self) -> None:
+        self._group = Group.of(self.requests)
 
     @property
     def is_small(self) -> bool:
@@ -136,13 +141,12 @@ class GroupPosting:
     @property
     def names(self) -> Names:
         """What it is about to give that is given only once."""
-        keys = {key for request in self.requests for key in request.all_keys()}
+        keys = set(self._group.keys)
         return (self._needs.reference_codes, self._needs.gateway_references, self._needs.periods, keys)
 
     async def find_named(self) -> None:
         """Read the transactions and invoices that the requests name, and what stands and falls with them."""
-        for request in self.requests:
-            request.add_needs(self._needs)
+        self._group.add_needs(self._needs)
         await store_books.read_unchanging(self.connection, self._needs, self._books)
         self._needs.add_what_is_bound(self._books)
 
@@ -194,14 +198,13 @@ class GroupPosting:
         """
         self._books = self.known_accounts.books()
         new = unknown(self._needs, self._books)
-        keys = [key for request in self.requests for key in request.all_keys()]
         count = numbers_of_drafts(request.plain for request in self.requests if request.plain is not None)
         await ask(
             self.connection,
             [
                 *store_books.accounts_as_they_are(new, self._books, {}),
                 *store_books.changing(new, self._books),
-                store_groups.known_keys(keys, self._known),
+                store_groups.known_keys(self._group.keys, self._known),
                 store_groups.reserved_numbers(count, self._numbers),
             ],
         )
@@ -240,7 +243,7 @@ class GroupPosting:
     async def post_without_locks(self) -> Sequence[Result]:
         """Post it unless somebody is faster, or the day is about to end: SerializationError then."""
         versions: store_books.Versions = {}
-        foresight = foresee(self.requests)
+        foresight = foresee(self._group)
         questions = [
             *store_books.accounts_as_they_are(self._needs, self._books, versions),
             *self._questions(),
@@ -270,13 +273,19 @@ class GroupPosting:
         return results
 
     def _questions(self) -> list[Question]:
-        keys = [key for request in self.requests for key in request.all_keys()]
         changing = store_books.changing(self._needs, self._books)
-        return [*changing, store_groups.known_keys(keys, self._known)]
+        return [*changing, store_groups.known_keys(self._group.keys, self._known)]
 
     def _decide(self) -> tuple[GroupDecisions, Sequence[Result]]:
         decisions = GroupDecisions(self._books, self._known)
-        return decisions, [decisions.decide(request) for request in self.requests]
+        # Two of them may have one key, so they are told apart by what they are.
+        results: dict[int, Result] = {}
+        for joined in self._group.joined:
+            decided = decisions.decide_joined(joined)
+            results.update(zip(map(id, joined.calls), decided, strict=True))
+        for request in self._group.alone:
+            results[id(request)] = decisions.decide(request)
+        return decisions, [results[id(request)] for request in self.requests]
 
     def _fronts(self, wanted: Mapping[FrontKey, int]) -> list[Question]:
         return store_applications.fronts(wanted, self._items)

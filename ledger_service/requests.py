@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts
@@ -12,6 +13,7 @@ from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
 from ledger_service.rules.needs import Needs
 from ledger_service.rules.plain_drafts import PlainDrafts
+from ledger_service.rules.transactions import Transaction
 from service_kit.errors import DomainError
 
 RequestKey: TypeAlias = tuple[int, int, str]
@@ -47,8 +49,7 @@ def not_located(_place: int, refusal: DomainError) -> DomainError:
     return refusal
 
 
-@dataclass(frozen=True, slots=True)
-class PostingRequest:
+class PostingRequest(NamedTuple):
     """A call that changes the books.
 
     fingerprint: of the whole call without its key; the same key with another fingerprint is refused.
@@ -56,6 +57,8 @@ class PostingRequest:
     answer: makes the answer, which is stored, from the outcomes of the orders.
     plain: in place of orders, where they are plain drafts.
     drafts_answer: makes the answer where all of them are accepted at once.
+    transaction_answer: of a call whose only order is a document of one draft without a key of its own: makes
+        the answer from its transaction.
     locate: says in a refusal of the whole call which of its orders was refused.
     document_answer: makes the answer that is stored for the key of one document.
     """
@@ -71,11 +74,19 @@ class PostingRequest:
     locate: Callable[[int, DomainError], DomainError] = not_located
     plain: PlainDrafts | None = None
     drafts_answer: Callable[[AcceptedDrafts], bytes] = no_drafts_answer
+    transaction_answer: Callable[[Transaction], bytes] | None = None
 
     @property
     def key(self) -> RequestKey:
         """The key of the call."""
         return (self.client_no, CALL_SCOPE, self.request_id)
+
+    @property
+    def document(self) -> Document:
+        """The document that is its only order."""
+        (document,) = self.orders
+        assert isinstance(document, Document), "it was asked of a call that is none"
+        return document
 
     def document_key(self, document: Document) -> RequestKey:
         """The key of one of its documents, which has one."""
@@ -83,7 +94,7 @@ class PostingRequest:
 
     def all_keys(self) -> list[RequestKey]:
         """Every key that it names."""
-        if self.plain is not None:
+        if self.plain is not None or self.transaction_answer is not None:
             return [self.key]
         documents = (order for order in self.orders if isinstance(order, Document))
         return [self.key, *(self.document_key(each) for each in documents if each.request_id)]
@@ -100,6 +111,8 @@ class PostingRequest:
         """How much work it is: its drafts."""
         if self.plain is not None:
             return len(self.plain)
+        if self.transaction_answer is not None:
+            return 1
         return sum(len(order.drafts) if isinstance(order, Document) else 1 for order in self.orders)
 
 
@@ -110,6 +123,10 @@ def fingerprint_of(request: Message) -> bytes:
     else that is done with it.
     """
     request.ClearField("request_id")
-    return hashlib.sha256(
-        request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
-    ).digest()
+    content = request.SerializeToString(deterministic=True)
+    return hashlib.sha256(_name_of(request.DESCRIPTOR) + content).digest()
+
+
+@cache
+def _name_of(kind: Descriptor) -> bytes:
+    return kind.full_name.encode() + b"\0"

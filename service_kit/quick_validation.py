@@ -13,7 +13,7 @@ A check knows two ways: of one value, and of a column, which is what one field h
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from itertools import chain
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -30,6 +30,8 @@ _POOL: Final[Any] = descriptor_pool.Default()
 _FIELD_RULES: Final = _POOL.FindExtensionByName("buf.validate.field")
 _MESSAGE_RULES: Final = _POOL.FindExtensionByName("buf.validate.message")
 _ONEOF_RULES: Final = _POOL.FindExtensionByName("buf.validate.oneof")
+# Of lengths.
+_NO_LIMIT: Final = 2**62
 
 
 def is_surely_valid(message: Message) -> bool:
@@ -40,9 +42,19 @@ def is_surely_valid(message: Message) -> bool:
 class _Check(Protocol):
     """What a value has to be. A column has at least one value; of messages it is their columns."""
 
-    def passes(self, value: Any) -> bool: ...
+    @property
+    def passes(self) -> Callable[[Any], object]:
+        """What is true of a value that passes, and false of others; in C where there is such a function."""
 
     def all_pass(self, column: Any) -> bool: ...
+
+
+def _both(first: Callable[[Any], object], second: Callable[[Any], object]) -> Callable[[Any], object]:
+    return lambda value: first(value) and second(value)
+
+
+def _anything(_value: Any) -> bool:
+    return True
 
 
 class _Checks:
@@ -52,11 +64,9 @@ class _Checks:
 
     def __init__(self, checks: Iterable[_Check]) -> None:
         self._all = tuple(checks)
+        # A single call has a dozen values, with one check nearly each: so nothing is between them.
         ways = [check.passes for check in self._all]
-        # Nearly always there is one, and a single call has a dozen values: so no loop is between them.
-        self.passes: Callable[[Any], bool] = (
-            ways[0] if len(ways) == 1 else lambda value: all(passes(value) for passes in ways)
-        )
+        self.passes: Callable[[Any], object] = reduce(_both, ways) if ways else _anything
 
     def all_pass(self, column: Any) -> bool:
         """Whether each value of a column is; it may be empty."""
@@ -222,7 +232,7 @@ def _list_checks(descriptor: FieldDescriptor, rules: Rules) -> list[_Check]:
     given = {rule.name: bound for rule, bound in rules.repeated.ListFields()}
     checks: list[_Check] = []
     if not given.keys().isdisjoint({"min_items", "max_items"}):
-        checks.append(_Length(given.get("min_items", 0), given.get("max_items", float("inf"))))
+        checks.append(_Length(given.get("min_items", 0), given.get("max_items", _NO_LIMIT)))
     if rules.repeated.unique:
         checks.append(_AreUnique())
     return checks
@@ -255,7 +265,7 @@ def _length_check(given: dict[str, int]) -> _Check:
     exactly = given.get("len")
     if exactly is not None:
         return _Length(exactly, exactly)
-    return _Length(given.get("min_len", 0), given.get("max_len", float("inf")))
+    return _Length(given.get("min_len", 0), given.get("max_len", _NO_LIMIT))
 
 
 def _pattern_check(pattern: str) -> _Check:
@@ -297,8 +307,7 @@ class _Unknown:
 class _IsSet:
     """Neither 0 nor empty."""
 
-    def passes(self, value: Any) -> bool:
-        return bool(value)
+    passes = bool
 
     def all_pass(self, column: Sequence[Any]) -> bool:
         return all(column)
@@ -309,8 +318,10 @@ class _Range:
     least: int
     most: int
 
-    def passes(self, value: int) -> bool:
-        return self.least <= value <= self.most
+    @property
+    def passes(self) -> Callable[[int], object]:
+        least, most = self.least, self.most
+        return lambda value: least <= value <= most
 
     def all_pass(self, column: Sequence[int]) -> bool:
         return self.least <= min(column) and max(column) <= self.most
@@ -334,10 +345,12 @@ class _Length:
     """Of a text in code points, of bytes, or of a list."""
 
     least: int = 0
-    most: float = float("inf")
+    most: int = _NO_LIMIT
 
-    def passes(self, value: Any) -> bool:
-        return self.least <= len(value) <= self.most
+    @property
+    def passes(self) -> Callable[[Any], object]:
+        least, most = self.least, self.most
+        return lambda value: least <= len(value) <= most
 
     def all_pass(self, column: Sequence[Any]) -> bool:
         lengths = set(map(len, column))
@@ -348,8 +361,9 @@ class _Length:
 class _Matches:
     pattern: re.Pattern[str]
 
-    def passes(self, value: str) -> bool:
-        return self.pattern.fullmatch(value) is not None
+    @property
+    def passes(self) -> Callable[[str], object]:
+        return self.pattern.fullmatch
 
     def all_pass(self, column: Sequence[str]) -> bool:
         # A thousand amounts have few currencies.
@@ -360,8 +374,9 @@ class _Matches:
 class _OneOf:
     allowed: frozenset[int]
 
-    def passes(self, value: int) -> bool:
-        return value in self.allowed
+    @property
+    def passes(self) -> Callable[[int], object]:
+        return self.allowed.__contains__
 
     def all_pass(self, column: Sequence[int]) -> bool:
         return self.allowed.issuperset(column)
@@ -374,8 +389,10 @@ class _Of:
     name: str
     check: _Check
 
-    def passes(self, value: Any) -> bool:
-        return self.check.passes(getattr(value, self.name))
+    @property
+    def passes(self) -> Callable[[Any], object]:
+        name, passes = self.name, self.check.passes
+        return lambda value: passes(getattr(value, name))
 
     def all_pass(self, column: Messages) -> bool:
         return self.check.all_pass(column.values(self.name))

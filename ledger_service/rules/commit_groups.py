@@ -110,9 +110,32 @@ class AcceptedDrafts:
     event_nos: range = range(0)
     source_nos: list[int] = field(init=False)
     """One for each draft."""
+    created_at: datetime | None = None
 
     def __post_init__(self) -> None:
         self.source_nos = [0] * len(self.drafts)
+
+    def transaction(self, place: int, source: Source | None) -> Transaction:
+        """What was posted for one draft, as it reads at this moment."""
+        assert self.created_at is not None, "not numbered yet"
+        columns = self.drafts.columns
+        return Transaction(
+            self.client_no,
+            self.event_nos[place],
+            columns.acct_nos[place],
+            columns.plan_instance_nos[place],
+            columns.types[place],
+            self.source_nos[place],
+            columns.amounts[place],
+            columns.currencies[place],
+            columns.effective_dates[place],
+            self.created_at,
+            0,
+            0,
+            columns.reason_codes[place],
+            columns.comments[place],
+            source,
+        )
 
     def of_lines(self, of_invoice: Callable[[NewInvoice], Value]) -> list[Value]:
         """What each invoice has, once for each of its lines; nothing where there are no invoices."""
@@ -323,6 +346,7 @@ class _Layout:
         client_no, count = accepted.client_no, len(accepted.drafts)
         first = self._take("event_no", count)
         event_nos = accepted.event_nos = range(first, first + count)
+        accepted.created_at = group.created_at
         if drafts.invoices is not None:
             for invoice, lines in zip(accepted.invoices, drafts.invoices.line_counts, strict=True):
                 self._add_invoice(invoice, first, lines)

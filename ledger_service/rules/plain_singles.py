@@ -2,13 +2,14 @@
 name is free.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from itertools import chain, repeat
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from ledger_service.rules.applications import BY_CHARGE_DATE
 from ledger_service.rules.business_dates import FIRST_BUSINESS_DATE, last_business_date
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft
@@ -66,16 +67,40 @@ def plain_singles(
         and not any("\0" in text for text in _texts(columns, sources.values()))
     ):
         return None
+    return _named(client_no, columns, sources, partial(_documents, client_no, columns, sources, roles))
+
+
+def plain_documents(client_no: int, documents: Sequence[Document]) -> PlainDrafts | None:
+    """Documents of one draft each that `check_draft` has nothing against, as plain drafts in their order.
+
+    None unless all are of plain types, none says what it pays, and no name is given twice.
+    """
+    drafts = [draft for document in documents for draft in document.drafts]
+    *fields, details, instructions = zip(*drafts, strict=True)
+    columns = Columns._make(fields)
+    codes = [kind.code for kind in columns.types]
+    if not _PLAIN_TYPES.keys() >= set(codes) or instructions.count(BY_CHARGE_DATE) < len(drafts):
+        return None
+    sources = {}
+    for code in set(codes):
+        places = [place for place, each in enumerate(codes) if each == code]
+        values = list(zip(*(details[place] for place in places), strict=True))
+        sources[code] = SourceColumns(places, [columns.acct_nos[place] for place in places], values)
+    return _named(client_no, columns, sources, lambda: list(documents))
+
+
+def _named(
+    client_no: int,
+    columns: Columns,
+    sources: Mapping[int, SourceColumns],
+    documents: Callable[[], list[Document]],
+) -> PlainDrafts | None:
+    """None when a name is given twice."""
     names = _names(client_no, sources)
     if names is None:
         return None
-    return plain_drafts(
-        client_no,
-        columns,
-        {TRANSACTION_TYPES[code].source_table: of_type for code, of_type in sources.items()},
-        names,
-        partial(_documents, client_no, columns, sources, roles),
-    )
+    by_table = {TRANSACTION_TYPES[code].source_table: of_type for code, of_type in sources.items()}
+    return plain_drafts(client_no, columns, by_table, names, documents)
 
 
 def _texts(columns: Columns, sources: Iterable[SourceColumns]) -> Iterable[str]:

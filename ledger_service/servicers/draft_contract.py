@@ -46,8 +46,13 @@ def draft_from_proto(message: ledger_pb2.TransactionDraft, today: date) -> Draft
         None
         if source_field is None
         else _SOURCES[source_field](getattr(message, source_field), effective_date),
-        instruction_from_proto(message.application) if message.HasField("application") else BY_CHARGE_DATE,
+        instruction_of(message),
     )
+
+
+def instruction_of(message: Any) -> Instruction:
+    """Which charges the credit of a message with the field `application` pays."""
+    return instruction_from_proto(message.application) if message.HasField("application") else BY_CHARGE_DATE
 
 
 def instruction_from_proto(message: application_pb2.ApplicationInstruction) -> Instruction:

@@ -16,7 +16,7 @@ from ledger_service.servicers.draft_contract import (
     dunning_charge_from_proto,
     electronic_payment_from_proto,
     external_payment_from_proto,
-    instruction_from_proto,
+    instruction_of,
 )
 from ledger_service.servicers.posting_calls import document_of
 from service_kit.principal import current_principal
@@ -79,7 +79,7 @@ class LedgerServicer(Corrections):
             "",
             request.comment,
             external_payment_from_proto(request.external_payment, effective_date),
-            instruction_from_proto(request.application),
+            instruction_of(request),
         )
         return await self._calls.post_draft(request, draft, ledger_pb2.RecordExternalPaymentResponse)
 
@@ -98,7 +98,7 @@ class LedgerServicer(Corrections):
             "",
             request.comment,
             electronic_payment_from_proto(request.electronic_payment, effective_date),
-            instruction_from_proto(request.application),
+            instruction_of(request),
         )
         return await self._calls.post_draft(request, draft, ledger_pb2.RecordElectronicPaymentResponse)
 

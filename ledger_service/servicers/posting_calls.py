@@ -14,8 +14,9 @@ from ledger_service.rules.commit_groups import Accepted
 from ledger_service.rules.decisions import Order
 from ledger_service.rules.documents import Document
 from ledger_service.rules.drafts import Draft, check_draft
+from ledger_service.rules.transactions import Transaction
 from ledger_service.servicers.draft_contract import business_date_from_proto
-from ledger_service.servicers.transaction_contract import transaction_to_proto
+from ledger_service.servicers.transaction_contract import transaction_to_proto, write_transaction
 from service_kit.clock import Clock
 from service_kit.errors import DomainError, invalid_field
 from service_kit.principal import current_principal
@@ -50,11 +51,37 @@ class PostingCalls:
         self, request: Any, order: Order, answer: Callable[[Accepted], Answer], response: type[Answer]
     ) -> Answer:
         """Post the one order that a call consists of; `answer` makes the response when it is posted now."""
+        return await self._post_order(
+            request, order, lambda accepted: _serialised(answer(accepted)), response
+        )
 
-        def serialised(outcomes: Sequence[Outcome]) -> bytes:
+    async def post_draft(self, request: Any, draft: Draft, response: type[Answer]) -> Answer:
+        """Post one draft, which makes one transaction; `response` has the field transaction."""
+
+        def answer(transaction: Transaction) -> bytes:
+            answered: Any = response()
+            write_transaction(answered.transaction, transaction)
+            return _serialised(answered)
+
+        def answer_of_accepted(accepted: Accepted) -> bytes:
+            (transaction,) = accepted.transactions()
+            return answer(transaction)
+
+        document = document_of(request, draft)
+        return await self._post_order(request, document, answer_of_accepted, response, answer)
+
+    async def _post_order(
+        self,
+        request: Any,
+        order: Order,
+        answer: Callable[[Accepted], bytes],
+        response: type[Answer],
+        transaction_answer: Callable[[Transaction], bytes] | None = None,
+    ) -> Answer:
+        def answer_of_call(outcomes: Sequence[Outcome]) -> bytes:
             (accepted,) = outcomes
             assert isinstance(accepted, Accepted), "a call whose only order is refused fails"
-            return answer(accepted).SerializeToString(deterministic=True)
+            return answer(accepted)
 
         content = PostingRequest(
             client_no=request.client_no,
@@ -63,19 +90,11 @@ class PostingCalls:
             actor=current_principal().subject,
             orders=(order,),
             all_or_nothing=True,
-            answer=serialised,
-            locate=lambda _, refusal: _in_terms_of_operation(refusal),
+            answer=answer_of_call,
+            locate=_located_in_operation,
+            transaction_answer=transaction_answer,
         )
         return response.FromString(await self._poster.post(content))
-
-    async def post_draft(self, request: Any, draft: Draft, response: type[Answer]) -> Answer:
-        """Post one draft, which makes one transaction; `response` has the field transaction."""
-
-        def answer(accepted: Accepted) -> Answer:
-            (transaction,) = accepted.transactions()
-            return response(transaction=transaction_to_proto(transaction))
-
-        return await self.post_one(request, document_of(request, draft), answer, response)
 
     async def post_document(self, request: Any, document: Document, response: type[Answer]) -> Answer:
         """Post a document; `response` has the field transactions."""
@@ -88,6 +107,10 @@ class PostingCalls:
     async def post(self, request: PostingRequest) -> bytes:
         """Post a request of any shape; its answer, serialised."""
         return await self._poster.post(request)
+
+
+def _serialised(answer: Message) -> bytes:
+    return answer.SerializeToString(deterministic=True)
 
 
 def document_of(request: Any, *drafts: Draft) -> Document:
@@ -110,6 +133,10 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "credit_memo_line.charge_event_no": "lines.charge_event_no",
     }
 )
+
+
+def _located_in_operation(_place: int, refusal: DomainError) -> DomainError:
+    return _in_terms_of_operation(refusal)
 
 
 def _in_terms_of_operation(refusal: DomainError) -> DomainError:
