@@ -17,7 +17,7 @@ from ledger_service.rules.plain_drafts import PlainDrafts
 from ledger_service.rules.plain_singles import plain_documents
 
 # Fewer are decided as fast by themselves.
-_FEWEST_JOINED: Final = 4
+FEWEST_JOINED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Group:
                 alike[request.client_no, request.actor].append(request)
         for (client_no, _), calls in alike.items():
             documents = [call.document for call in calls]
-            plain = plain_documents(client_no, documents) if len(calls) >= _FEWEST_JOINED else None
+            plain = plain_documents(client_no, documents) if len(calls) >= FEWEST_JOINED else None
             if plain is None:
                 group.alone += calls
             else:
