@@ -1,4 +1,5 @@
-"""Decides the requests of a commit group: each on its own, in the order in which they came.
+"""Decides the requests of a commit group: each on its own, in the order in which they came; first those that
+are joined, together if surely none of them is refused (`joined_calls`).
 
 A request is known by its key: what was answered before, or is being answered in this very group, gets the
 same answer again (AIP-155). A request or document that is refused leaves no trace, and its key neither.
@@ -89,7 +90,7 @@ class GroupDecisions:
     books: Books
     known: Mapping[RequestKey, FirstAnswer]
     accepted: list[Posted] = field(default_factory=list)
-    """All documents of the group that are accepted, in order."""
+    """All documents of the group that are accepted, in the order in which they were decided."""
     _calls: dict[RequestKey, Decided] = field(default_factory=dict)
     _documents: _KeyedDocuments = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from typing import Final
 from ledger_service.requests import PostingRequest, RequestKey
 from ledger_service.rules.needs import Needs
 from ledger_service.rules.plain_drafts import PlainDrafts
-from ledger_service.rules.plain_singles import plain_documents
+from ledger_service.rules.plain_singles import is_plain, plain_documents
 
 # Fewer are decided as fast by themselves.
 FEWEST_JOINED: Final = 4
@@ -22,7 +22,7 @@ FEWEST_JOINED: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class JoinedCalls:
-    """Calls of one caller and client. plain: the draft of each, in their order."""
+    """Calls of one caller and client. plain: the draft of each, in their order; it makes no documents."""
 
     calls: Sequence[PostingRequest]
     plain: PlainDrafts
@@ -48,13 +48,13 @@ class Group:
         group = cls([key for request in requests for key in request.all_keys()])
         alike: defaultdict[tuple[int, str], list[PostingRequest]] = defaultdict(list)
         for request in requests:
-            if request.transaction_answer is None:
-                group.alone.append(request)
-            else:
+            if request.is_one_draft and is_plain(*request.document.drafts):
                 alike[request.client_no, request.actor].append(request)
+            else:
+                group.alone.append(request)
         for (client_no, _), calls in alike.items():
-            documents = [call.document for call in calls]
-            plain = plain_documents(client_no, documents) if len(calls) >= FEWEST_JOINED else None
+            drafts = [draft for call in calls for draft in call.document.drafts]
+            plain = plain_documents(client_no, drafts) if len(calls) >= FEWEST_JOINED else None
             if plain is None:
                 group.alone += calls
             else:

@@ -82,6 +82,11 @@ class PostingRequest(NamedTuple):
         return (self.client_no, CALL_SCOPE, self.request_id)
 
     @property
+    def is_one_draft(self) -> bool:
+        """Whether its only order is a document of one draft without a key of its own."""
+        return self.transaction_answer is not None
+
+    @property
     def document(self) -> Document:
         """The document that is its only order."""
         (document,) = self.orders
@@ -94,7 +99,7 @@ class PostingRequest(NamedTuple):
 
     def all_keys(self) -> list[RequestKey]:
         """Every key that it names."""
-        if self.plain is not None or self.transaction_answer is not None:
+        if self.plain is not None or self.is_one_draft:
             return [self.key]
         documents = (order for order in self.orders if isinstance(order, Document))
         return [self.key, *(self.document_key(each) for each in documents if each.request_id)]
@@ -111,7 +116,7 @@ class PostingRequest(NamedTuple):
         """How much work it is: its drafts."""
         if self.plain is not None:
             return len(self.plain)
-        if self.transaction_answer is not None:
+        if self.is_one_draft:
             return 1
         return sum(len(order.drafts) if isinstance(order, Document) else 1 for order in self.orders)
 

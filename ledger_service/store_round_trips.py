@@ -341,11 +341,12 @@ def _given(table: Table) -> list[Any]:
 class _Form(NamedTuple):
     """How a column of rows goes in arrays.
 
-    type: of their elements. column: makes the column of it. number_of: what is sent for a value.
+    type: of their elements. column: what makes the column of them, in which {0} is their name. number_of:
+        what is sent for a value; None for the value itself.
     """
 
     type: str
-    column: str = "{}"
+    column: str = "{0}"
     number_of: Callable[[Any], int] | None = None
 
     def carried(self, values: Column) -> Column:
@@ -365,17 +366,23 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 DAY_BEFORE_ALL: Final = "0001-12-31 BC"
 """The day before that with the ordinal number 1 (`date.toordinal`)."""
 
+# As asyncpg and `binary_copy` do: the first and the last day of Python are the infinities of PostgreSQL.
+_DAY: Final = (
+    f"CASE {{0}} WHEN {date.min.toordinal()} THEN date '-infinity' WHEN {date.max.toordinal()}"
+    f" THEN date 'infinity' ELSE date '{DAY_BEFORE_ALL}' + {{0}}::integer END"
+)
+
 FORMS_IN_ARRAYS: Final = MappingProxyType(
     {
         BigInteger: _Form("bigint"),
-        Integer: _Form("bigint", "{}::integer"),
-        SmallInteger: _Form("bigint", "{}::smallint"),
+        Integer: _Form("bigint", "{0}::integer"),
+        SmallInteger: _Form("bigint", "{0}::smallint"),
         Text: _Form("text"),
         LargeBinary: _Form("bytea"),
-        Date: _Form("bigint", f"date '{DAY_BEFORE_ALL}' + {{}}::integer", date.toordinal),
+        Date: _Form("bigint", _DAY, date.toordinal),
         DateTime: _Form(
             "bigint",
-            "timestamptz 'epoch' + {} * interval '1 microsecond'",
+            "timestamptz 'epoch' + {0} * interval '1 microsecond'",
             lambda instant: (instant - _EPOCH) // _MICROSECOND,
         ),
     }

@@ -126,7 +126,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         IN_FLIGHT.set_function(lambda: len(self._running))
         self._limits: dict[float, TimeLimit] = {}
         self._endless = TimeLimit(None, _STOPPING_ERROR)
-        # A deadline of the caller's is gRPC's business: it cancels the task when it passes.
+        # A deadline of the caller's is gRPC's business, which cancels the task when it passes: so nobody ever
+        # cuts the calls that have one, and this is here for those who limit and lift.
         self._callers_limit = TimeLimit(None, _TOO_LATE)
         self._idle = asyncio.Event()
         self._idle.set()
@@ -167,8 +168,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def serve(request: Any, context: Context) -> Any:
             metadata = context.invocation_metadata() or ()
             call = self._begin(method, context, metadata)
-            is_limited = method.deadline is None or context.time_remaining() is None
-            limit = own_limit if is_limited else self._callers_limit
+            is_ours = method.deadline is None or context.time_remaining() is None
+            limit = own_limit if is_ours else self._callers_limit
             limit.begin(call)
             try:
                 if not method.rule.public:
@@ -276,7 +277,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             raise failure
         refusal = call.cut_for or as_domain_error(failure)
         code = STATUS_CODES[refusal.kind]
-        call.end(code, refusal, failure)
+        call.end(code, refusal, None if call.cut_for else failure)
         status = to_status(refusal, self._error_domain)
         trailers: list[tuple[str, str | bytes]] = [
             (_TRACE_ID_KEY, call.trace_id),

@@ -21,6 +21,10 @@ class TimeLimit:
         self._due: dict[CallRecord, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        """How many calls it limits."""
+        return len(self._due)
+
     def begin(self, call: CallRecord) -> None:
         """Limit a call that begins."""
         if self._seconds is None:

@@ -70,23 +70,30 @@ def plain_singles(
     return _named(client_no, columns, sources, partial(_documents, client_no, columns, sources, roles))
 
 
-def plain_documents(client_no: int, documents: Sequence[Document]) -> PlainDrafts | None:
-    """Documents of one draft each that `check_draft` has nothing against, as plain drafts in their order.
-
-    None unless all are of plain types, none says what it pays, and no name is given twice.
+def is_plain(draft: Draft) -> bool:
+    """Whether a draft that `check_draft` has nothing against is plain: of a plain type, and saying nothing
+    about what it pays.
     """
-    drafts = [draft for document in documents for draft in document.drafts]
-    *fields, details, instructions = zip(*drafts, strict=True)
+    return draft.type.code in _PLAIN_TYPES and draft.application is BY_CHARGE_DATE
+
+
+def plain_documents(client_no: int, drafts: Sequence[Draft]) -> PlainDrafts | None:
+    """Drafts that are plain, each a document of its own, in their order; None when a name is given twice. Who
+    has them has their documents too, so there are none to be made.
+    """
+    *fields, details, _ = zip(*drafts, strict=True)
     columns = Columns._make(fields)
     codes = [kind.code for kind in columns.types]
-    if not _PLAIN_TYPES.keys() >= set(codes) or instructions.count(BY_CHARGE_DATE) < len(drafts):
-        return None
     sources = {}
     for code in set(codes):
         places = [place for place, each in enumerate(codes) if each == code]
         values = list(zip(*(details[place] for place in places), strict=True))
         sources[code] = SourceColumns(places, [columns.acct_nos[place] for place in places], values)
-    return _named(client_no, columns, sources, lambda: list(documents))
+    return _named(client_no, columns, sources, _no_documents)
+
+
+def _no_documents() -> list[Document]:
+    raise AssertionError("who asks has them")
 
 
 def _named(

@@ -7,10 +7,21 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import BigInteger, Date, DateTime, Integer, LargeBinary, SmallInteger, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
 
 from ledger_service.binary_copy import FORMS, rows_in_binary
-from ledger_service.store_round_trips import FORMS_IN_ARRAYS
+from ledger_service.store_round_trips import FORMS_IN_ARRAYS, Append, write_together
 
 TYPES = [BigInteger, Integer, SmallInteger, Text, LargeBinary, Date, DateTime]
 # The last two of the instants are the same, told differently.
@@ -53,6 +64,26 @@ async def test_rows_are_as_the_database_writes_them(
     await sql.copy_from_table("written", output=expected, format="binary")
 
     assert rows_in_binary(TYPES, rows) == expected.getvalue()
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_few_rows_are_written_by_a_statement_as_many_are_by_copy(
+    sql: "asyncpg.Connection[asyncpg.Record]", seed: int
+) -> None:
+    random = Random(seed)
+    rows = list(zip(*_columns(random, random.choice([1, 2, 64])), strict=True))
+    await sql.execute(_CREATE)
+    names = "bistydz"
+    written = Table("written", MetaData(), *map(Column, names, TYPES))
+    await sql.copy_records_to_table("written", records=rows)
+    by_copy = await sql.fetch("SELECT * FROM written")
+    await sql.execute("TRUNCATE written")
+
+    await write_together(sql, [Append(written, rows)])
+
+    assert await sql.fetch("SELECT * FROM written") == by_copy
+    ends = "SELECT count(*) FROM written WHERE d IN ('infinity', '-infinity')"
+    assert await sql.fetchval(ends) == sum(row[5] in {date.min, date.max} for row in rows)
 
 
 def test_all_types_that_a_statement_takes_are_known_to_copy() -> None:

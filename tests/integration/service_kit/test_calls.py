@@ -1,6 +1,7 @@
 """What happens around every call, over a real socket."""
 
 import asyncio
+import gc
 import json
 import logging
 import time
@@ -31,6 +32,7 @@ from service_kit.errors import DomainError, ErrorKind, FieldViolation
 from service_kit.logs import configure_logs
 from service_kit.principal import current_principal
 from service_kit.server import running_server
+from service_kit.time_limits import TimeLimit
 from tests.support.echo_service.contract import ECHO_SERVICE, echo_pb2, echo_pb2_grpc
 from tests.support.echo_service.service import EchoServicer, EchoSettings, echo_definition
 from tests.support.servers import StartServer, free_port
@@ -482,6 +484,25 @@ async def test_probes_that_succeed_stay_out_of_the_log(
     health: Any = health_pb2_grpc.HealthStub(channel)
     await health.Check(health_pb2.HealthCheckRequest())
     assert "call" not in [line["event"] for line in log()]
+
+
+async def test_probes_that_fail_are_logged(
+    channel: grpc.aio.Channel, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    await refused(health.Check(health_pb2.HealthCheckRequest(service="nothing")))
+    assert [line["code"] for line in log() if line["event"] == "call"] == ["NOT_FOUND"]
+
+
+async def test_nothing_is_kept_of_calls_that_have_ended(echo: Any) -> None:
+    await echo.Echo(asking())
+    await echo.Echo(asking(), timeout=30)
+    await refused(echo.Echo(asking(text="x" * 1001)))
+    await refused(echo.Echo(asking(text="x" * 1001), timeout=30))
+
+    limits = [each for each in gc.get_objects() if isinstance(each, TimeLimit)]
+    assert limits
+    assert not any(map(len, limits))
 
 
 def counted(name: str, **labels: str) -> float:

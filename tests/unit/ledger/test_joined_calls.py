@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_service import joined_calls
+from ledger_service.foresight import foresee
 from ledger_service.group_decisions import Decided, GroupDecisions, named_refusal
 from ledger_service.joined_calls import Group
 from ledger_service.requests import FirstAnswer, Outcome, PostingRequest
+from ledger_service.rules.applications import Instruction, Method
 from ledger_service.rules.books import Books
 from ledger_service.rules.commit_groups import Accepted, AcceptedDrafts, CommitGroup, lay_out, numbers_needed
 from ledger_service.rules.documents import Document
 from ledger_service.rules.needs import Needs
+from ledger_service.rules.transaction_types import TRANSACTION_TYPES
 from ledger_service.rules.transactions import Transaction
 from tests.unit.ledger.test_plain_drafts import CLIENT, NOW, checks, documents_of, messages, some_books
 
@@ -140,6 +143,51 @@ def test_a_call_that_is_not_one_draft_alone_is_not_joined() -> None:
 
     assert group.alone == [large]
     assert [list(each.calls) for each in group.joined] == [others]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"application": Instruction(Method.NONE)}, {"type": TRANSACTION_TYPES[10]}]
+)
+def test_what_is_not_plain_is_not_joined(fields: dict[str, Any]) -> None:
+    *others, last = calls_of(6)
+    (draft,) = last.document.drafts
+    odd = last._replace(orders=(last.document._replace(drafts=(draft._replace(**fields),)),))
+
+    group = Group.of([odd, *others])
+
+    assert group.alone == [odd]
+    assert [list(each.calls) for each in group.joined] == [others]
+
+
+def test_a_key_that_two_callers_use_in_one_group_is_used_once() -> None:
+    ours = calls_of(5)
+    theirs = [
+        each._replace(actor="another", request_id=f"other {place}", orders=checks_of_others.orders)
+        for place, (each, checks_of_others) in enumerate(zip(ours, calls_of(10)[5:], strict=True))
+    ]
+    theirs[2] = theirs[2]._replace(request_id=ours[0].request_id, fingerprint=b"other")
+
+    answers, _, rows, keys = posted([*ours, *theirs], together=True)
+
+    assert len(Group.of([*ours, *theirs]).joined) == 2
+    assert answers[7] == "REQUEST_ID_REUSED"
+    assert len(rows.transactions) == len(keys) == 9
+
+
+def test_joined_calls_are_foreseen_as_one_by_one() -> None:
+    calls = calls_of(9)
+    group = Group.of(calls)
+
+    assert group.joined
+    assert foresee(group) == foresee(Group(group.keys, alone=calls))
+
+
+def test_a_call_of_one_draft_weighs_and_names_what_it_would_otherwise() -> None:
+    (call,) = calls_of(1)
+    otherwise = call._replace(transaction_answer=None)
+
+    assert call.weight == otherwise.weight == 1
+    assert call.all_keys() == otherwise.all_keys() == [(CLIENT, 1, "key 0")]
 
 
 def test_one_call_that_is_refused_is_refused_alone() -> None:

@@ -29,3 +29,16 @@ def test_columns_that_are_unnested_twice_are_given_once() -> None:
         " UNION SELECT FROM unnest(($1::bigint[])[1:1]::bigint[], ($1::bigint[])[2:2]::bigint[]) LIMIT $2"
     )
     assert values == [[[1], [2]], 9]
+
+
+def test_columns_of_each_type_that_are_unnested_together_are_one_parameter() -> None:
+    statement, values = with_stacks(
+        "SELECT FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[])",
+        [["a"], [1], [None], [2], [b"c"]],
+    )
+
+    assert statement == (
+        "SELECT FROM unnest(($1::text[])[1:1]::text[], ($2::bigint[])[1:1]::bigint[],"
+        " ($1::text[])[2:2]::text[], ($2::bigint[])[2:2]::bigint[], $3::bytea[])"
+    )
+    assert values == [[["a"], [None]], [[1], [2]], [b"c"]]
