@@ -14,9 +14,9 @@ from typing import Final
 from ledger_service.requests import PostingRequest, RequestKey
 from ledger_service.rules.needs import Needs
 from ledger_service.rules.plain_drafts import PlainDrafts
-from ledger_service.rules.plain_singles import is_plain, plain_documents
+from ledger_service.rules.plain_singles import is_plain, plain_of_checked
 
-# Fewer are decided as fast by themselves.
+# Fewer have too little in common for it to matter how they are decided.
 FEWEST_JOINED: Final = 4
 
 
@@ -54,7 +54,7 @@ class Group:
                 group.alone.append(request)
         for (client_no, _), calls in alike.items():
             drafts = [draft for call in calls for draft in call.document.drafts]
-            plain = plain_documents(client_no, drafts) if len(calls) >= FEWEST_JOINED else None
+            plain = plain_of_checked(client_no, drafts) if len(calls) >= FEWEST_JOINED else None
             if plain is None:
                 group.alone += calls
             else:

@@ -77,7 +77,7 @@ def is_plain(draft: Draft) -> bool:
     return draft.type.code in _PLAIN_TYPES and draft.application is BY_CHARGE_DATE
 
 
-def plain_documents(client_no: int, drafts: Sequence[Draft]) -> PlainDrafts | None:
+def plain_of_checked(client_no: int, drafts: Sequence[Draft]) -> PlainDrafts | None:
     """Drafts that are plain, each a document of its own, in their order; None when a name is given twice. Who
     has them has their documents too, so there are none to be made.
     """
