@@ -1,16 +1,16 @@
-"""What happens to every call around its servicer: one interceptor, for all four kinds of RPC.
+"""What happens to every call around its servicer, for all four kinds of RPC.
 
 In this order: the call gets its trace id; it is refused while the server starts; its caller is verified and
 must have a role; each request must name a client that the caller may act for, and keep the contract's field
 rules; a deadline limits it; what fails becomes a rich status; and at the end it is counted and logged, once.
 
-It is one interceptor and not a chain because it is on the way of every posting: gRPC awaits each interceptor
-of a chain anew for each call, whereas this one wraps each method once.
+It is the one handler of the server, and no interceptor, because it is on the way of every posting: gRPC
+awaits each interceptor anew for each call, whereas this wraps each method once.
 """
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +31,7 @@ from service_kit.errors import DomainError, ErrorKind, SharedReason
 from service_kit.failures import as_domain_error
 from service_kit.logs import CURRENT_TRACE_ID
 from service_kit.principal import CURRENT_PRINCIPAL, DEVELOPMENT_PRINCIPAL, Principal
+from service_kit.ready_answers import serialised_once
 from service_kit.request_validation import require_valid
 from service_kit.time_limits import TimeLimit
 
@@ -103,8 +104,11 @@ class Method:
         )
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Stands around every call; see the module.
+class CallHandler(grpc.GenericRpcHandler):
+    """Finds the handler of a call, and stands around it; see the module.
+
+    It takes what the generated `add_..._to_server` register, before the server starts or after. Until then
+    their calls are answered SERVICE_STARTING.
 
     verifier: None on a loopback server for development, where `development_principal` stands in.
     """
@@ -118,10 +122,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         development_principal: bool,
     ) -> None:
         self._error_domain = error_domain
-        self._methods = methods
         self._verifier = verifier
         self._anonymous = DEVELOPMENT_PRINCIPAL if development_principal else None
-        self._wrapped: dict[str, Handler] = {}
         self._running: set[CallRecord] = set()
         IN_FLIGHT.set_function(lambda: len(self._running))
         self._limits: dict[float, TimeLimit] = {}
@@ -131,25 +133,22 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._callers_limit = TimeLimit(None, _TOO_LATE)
         self._idle = asyncio.Event()
         self._idle.set()
+        self._methods = methods
+        self._handlers = {path: self._wrap(method, _STARTING) for path, method in methods.items()}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "Handler | None":
-        """The handler of a call: wrapped once for each method, then found by its path."""
-        path = handler_call_details.method
-        wrapped = self._wrapped.get(path)
-        if wrapped is not None:
-            return wrapped
-        method = self._methods.get(path)
-        if method is None:
-            return None  # what has no rule does not exist: UNIMPLEMENTED, in gRPC's own words
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return self._wrap(method, _STARTING)
-        wrapped = self._wrapped[path] = self._wrap(method, handler)
-        return wrapped
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
+        """The handler of a call. What has no rule does not exist: UNIMPLEMENTED, in gRPC's own words."""
+        return self._handlers.get(handler_call_details.method)
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """The methods of a service, by name: what generated code calls on a server."""
+        for name, handler in handlers.items():
+            path = f"/{service}/{name}"
+            if path in self._methods:
+                self._handlers[path] = self._wrap(self._methods[path], handler)
+
+    def add_generic_rpc_handlers(self, _handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """The same service again, as something to ask for each call."""
 
     def cut_endless(self) -> None:
         """End the calls that never end by themselves, since the server is to stop: UNAVAILABLE."""
@@ -189,9 +188,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             call.end(grpc.StatusCode.OK)
             return answer
 
-        deserializer = handler.request_deserializer
-        reads = deserializer and _reading(deserializer)
-        wrapped: Handler = kind(serve, reads, handler.response_serializer)
+        deserializer, serializer = handler.request_deserializer, handler.response_serializer
+        wrapped: Handler = kind(
+            serve, deserializer and _reading(deserializer), serializer and serialised_once(serializer)
+        )
         return wrapped
 
     def _limit_of(self, method: Method) -> TimeLimit:
@@ -204,7 +204,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _begin(self, method: Method, context: Context, metadata: Metadata) -> CallRecord:
         trace_id = trace_id_of(metadata)
         CURRENT_TRACE_ID.set(trace_id)
-        context.set_trailing_metadata(((_TRACE_ID_KEY, trace_id),))
+        if method.request_id_of is None:
+            context.set_trailing_metadata(((_TRACE_ID_KEY, trace_id),))
         call = CallRecord(method.path, method.meters, method.log, trace_id, quiet=method.rule.public)
         self._running.add(call)
         self._idle.clear()

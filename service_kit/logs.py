@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-# Set by the call interceptor; what a servicer or a store logs then says to which call it belongs.
+# Set by the call handler; what a servicer or a store logs then says to which call it belongs.
 CURRENT_TRACE_ID: Final[ContextVar[str]] = ContextVar("tallybook_trace_id")
 
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, Final, Generic, TypeVar, cast
 
 import asyncpg
@@ -18,7 +17,7 @@ import uvloop
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from sqlalchemy.exc import DBAPIError
 
 from service_kit.authentication import KeyFileError, TokenVerifier
@@ -28,7 +27,7 @@ from service_kit.authorisation import (
     AuthorisationTable,
     methods_of,
 )
-from service_kit.calls import CallInterceptor, Method
+from service_kit.calls import CallHandler, Method
 from service_kit.database import DatabaseUnavailableError, create_engine, wait_for_database, what_it_said
 from service_kit.listening import bind, check_certificate, metrics_exported
 from service_kit.migrations import MigrationError, require_head
@@ -149,9 +148,9 @@ async def running_server(
     Draining: health says NOT_SERVING, new calls are refused, running ones have `drain_seconds` to finish,
     and then the lifespan closes what it opened. StartError when it can't start.
     """
-    interceptor = _interceptor(definition, settings)
-    server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
-    health = await _add_infrastructure(server, definition.grpc_services)
+    calls = _call_handler(definition, settings)
+    server = grpc.aio.server(handlers=[calls], options=_options(settings))
+    health = await _add_infrastructure(calls, definition.grpc_services)
     port = bind(server, settings)
     with metrics_exported(settings):
         # It answers from now on: probes with NOT_SERVING, everybody else with SERVICE_STARTING.
@@ -159,7 +158,7 @@ async def running_server(
         try:
             await _prepare_database(definition, settings, wait_for_migrations=wait_for_migrations)
             async with definition.lifespan(settings) as servicers:
-                definition.add_servicers(servicers, _late_registration(server))
+                definition.add_servicers(servicers, _as_server(calls))
                 await _set_health(health, definition.grpc_services, serving=True)
                 _announce(definition, settings, port)
                 try:
@@ -168,9 +167,9 @@ async def running_server(
                     _log.info("draining")
                     await health.enter_graceful_shutdown()
                     await asyncio.sleep(_WATCHERS_HEAR_SECONDS)
-                    interceptor.cut_endless()
+                    calls.cut_endless()
                     await server.stop(settings.drain_seconds)
-                    await _wait_for_last_frames(interceptor)
+                    await _wait_for_last_frames(calls)
         finally:
             await server.stop(0)
 
@@ -259,9 +258,9 @@ def check_configuration(
         raise StartError(EX_CONFIG, str(fault)) from fault
 
 
-def _interceptor(
+def _call_handler(
     definition: ServiceDefinition[SettingsType, Servicers], settings: SettingsType
-) -> CallInterceptor:
+) -> CallHandler:
     verifier = check_configuration(definition, settings)
     table = definition.authorisation.including(INFRASTRUCTURE_RULES)
     deadlines = {**definition.deadlines, **_INFRASTRUCTURE_DEADLINES}
@@ -277,7 +276,7 @@ def _interceptor(
     unknown = set(definition.deadlines) - set(methods)
     if unknown:
         raise StartError(EX_CONFIG, f"deadlines name no RPC of this server: {', '.join(sorted(unknown))}")
-    return CallInterceptor(
+    return CallHandler(
         error_domain=definition.error_domain,
         methods=methods,
         verifier=verifier,
@@ -310,25 +309,20 @@ def _options(settings: ServiceSettings) -> list[tuple[str, int]]:
     ]
 
 
-async def _add_infrastructure(server: grpc.aio.Server, services: tuple[str, ...]) -> HealthServicer:
+async def _add_infrastructure(calls: CallHandler, services: tuple[str, ...]) -> HealthServicer:
     health = HealthServicer()
     await _set_health(health, services, serving=False)
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection((*services, _HEALTH, reflection.SERVICE_NAME), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, _as_server(calls))
+    shown = reflection.aio.ReflectionServicer((*services, _HEALTH, reflection.SERVICE_NAME))
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(shown, _as_server(calls))  # type: ignore[no-untyped-call]  # so are its type stubs
     return health
 
 
-def _late_registration(server: grpc.aio.Server) -> grpc.aio.Server:
-    """`server` for the generated `add_..._to_server`, which registers each method twice.
-
-    A running server takes generic handlers, but warns about registered ones. The interceptor finds a method
-    once and keeps it, so the quicker look-up of the latter is of no use to us.
+def _as_server(calls: CallHandler) -> grpc.aio.Server:
+    """The generated `add_..._to_server` know of a server only what registers, and `calls` has that. The
+    server itself asks it for each call, and so learns of those that come when it runs already.
     """
-    registrar = SimpleNamespace(
-        add_generic_rpc_handlers=server.add_generic_rpc_handlers,
-        add_registered_method_handlers=lambda _service, _handlers: None,
-    )
-    return cast(grpc.aio.Server, registrar)
+    return cast(grpc.aio.Server, calls)
 
 
 async def _set_health(
@@ -381,11 +375,11 @@ def _settle_heap() -> None:
     gc.freeze()
 
 
-async def _wait_for_last_frames(interceptor: CallInterceptor) -> None:
+async def _wait_for_last_frames(calls: CallHandler) -> None:
     """A call that was cut is over for gRPC before its frames are left, which use what is closed next."""
     try:
         async with asyncio.timeout(_LAST_FRAMES_SECONDS):
-            await interceptor.wait_until_idle()
+            await calls.wait_until_idle()
     except TimeoutError:
         _log.warning("calls did not end after they were cut")
 

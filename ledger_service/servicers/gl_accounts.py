@@ -14,6 +14,7 @@ from ledger_service.servicers.posting_calls import keyed_call
 from ledger_service.servicers.texts import storable
 from ledger_service.store_chart import ChartAccount
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
+from service_kit.ready_answers import ready_answer
 from tallybook.ledger.v1 import gl_account_pb2, gl_account_pb2_grpc, transaction_pb2, transaction_type_pb2
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -58,7 +59,7 @@ class GlAccountServicer(gl_account_pb2_grpc.GlAccountServiceServicer):
         name = storable(request.name, "name")
         account = ChartAccount(request.code, name, _KIND_NAMES[request.kind], own=True)
         stored = await self._chart.create_account(keyed_call(request), account, answer)
-        return gl_account_pb2.CreateGlAccountResponse.FromString(stored)
+        return ready_answer(stored, gl_account_pb2.CreateGlAccountResponse)
 
     async def ListGlMappings(
         self, request: gl_account_pb2.ListGlMappingsRequest, context: Context
@@ -96,7 +97,7 @@ class GlAccountServicer(gl_account_pb2_grpc.GlAccountServiceServicer):
         effective_from = _effective_from(request)
         key = _key_from_proto(request.key)
         stored = await self._chart.set_mapping(keyed_call(request), key, gl_account, effective_from, answer)
-        return response.FromString(stored)
+        return ready_answer(stored, response)
 
 
 def _effective_from(

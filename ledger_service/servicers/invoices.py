@@ -19,6 +19,7 @@ from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
 from service_kit.errors import invalid_field
 from service_kit.paging import page_size, page_start, page_token
 from service_kit.principal import current_principal
+from service_kit.ready_answers import ready_answer
 from tallybook.ledger.v1 import invoice_pb2, invoice_pb2_grpc, transaction_pb2
 from tallybook.type.v1.money_pb2 import Money
 
@@ -49,7 +50,7 @@ class InvoiceServicer(invoice_pb2_grpc.InvoiceServiceServicer):
         request_id, fingerprint = request.request_id, fingerprint_of(request)
         batch = await read_invoices(request, principal.roles, self._calls.today())
         if not batch.documents and batch.plain is None:
-            return invoice_pb2.CreateInvoicesResponse.FromString(batch.answer([]))
+            return ready_answer(batch.answer([]), invoice_pb2.CreateInvoicesResponse)
         answer = await self._calls.post(
             PostingRequest(
                 client_no=request.client_no,
@@ -63,7 +64,7 @@ class InvoiceServicer(invoice_pb2_grpc.InvoiceServiceServicer):
                 drafts_answer=invoices_answer,
             )
         )
-        return invoice_pb2.CreateInvoicesResponse.FromString(answer)
+        return ready_answer(answer, invoice_pb2.CreateInvoicesResponse)
 
     async def VoidInvoice(
         self, request: invoice_pb2.VoidInvoiceRequest, context: Context

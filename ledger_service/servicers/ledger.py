@@ -20,6 +20,7 @@ from ledger_service.servicers.draft_contract import (
 )
 from ledger_service.servicers.posting_calls import document_of
 from service_kit.principal import current_principal
+from service_kit.ready_answers import ready_answer
 from tallybook.ledger.v1 import ledger_pb2
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -46,7 +47,7 @@ class LedgerServicer(Corrections):
             place = min(batch.refused)
             raise located(place, batch.refused[place])
         if not batch.documents and batch.plain is None:
-            return ledger_pb2.PostTransactionsResponse.FromString(batch.answer([]))
+            return ready_answer(batch.answer([]), ledger_pb2.PostTransactionsResponse)
         answer = await self._calls.post(
             PostingRequest(
                 client_no=request.client_no,
@@ -62,7 +63,7 @@ class LedgerServicer(Corrections):
                 drafts_answer=drafts_answer,
             )
         )
-        return ledger_pb2.PostTransactionsResponse.FromString(answer)
+        return ready_answer(answer, ledger_pb2.PostTransactionsResponse)
 
     async def RecordExternalPayment(
         self, request: ledger_pb2.RecordExternalPaymentRequest, context: Context

@@ -1,7 +1,7 @@
 """What all calls that change the books have in common: who calls, under which key, and what the answer is."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date
+from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,7 @@ from ledger_service.servicers.transaction_contract import transaction_to_proto, 
 from service_kit.clock import Clock
 from service_kit.errors import DomainError, invalid_field
 from service_kit.principal import current_principal
+from service_kit.ready_answers import ready_answer
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -39,7 +40,7 @@ class PostingCalls:
 
     def today(self) -> date:
         """The business date of what names none: today in UTC."""
-        return self._clock.now().astimezone(UTC).date()
+        return self._clock.now().date()
 
     def effective_date(self, request: Any) -> date:
         """The business date of a request that may name one; DATE_INVALID."""
@@ -94,7 +95,7 @@ class PostingCalls:
             locate=_located_in_operation,
             transaction_answer=transaction_answer,
         )
-        return response.FromString(await self._poster.post(content))
+        return ready_answer(await self._poster.post(content), response)
 
     async def post_document(self, request: Any, document: Document, response: type[Answer]) -> Answer:
         """Post a document; `response` has the field transactions."""

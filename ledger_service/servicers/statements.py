@@ -22,6 +22,7 @@ from service_kit.answer_sizes import as_many_as_fit
 from service_kit.dates import date_from_proto, date_to_proto, instant_to_proto
 from service_kit.errors import DomainError
 from service_kit.paging import page_size, page_start, page_token
+from service_kit.ready_answers import ready_answer
 from tallybook.ledger.v1 import account_pb2, statement_pb2, statement_pb2_grpc
 from tallybook.type.v1.money_pb2 import Money
 
@@ -53,7 +54,7 @@ class StatementServicer(statement_pb2_grpc.StatementServiceServicer):
 
         period_end = business_date_from_proto(request.period_end, "period_end", self._calls.today())
         closing = Closing(keyed_call(request), acct_nos, period_end, answer)
-        return statement_pb2.CloseStatementsResponse.FromString(await self._closer.close(closing))
+        return ready_answer(await self._closer.close(closing), statement_pb2.CloseStatementsResponse)
 
     async def ListStatements(
         self, request: statement_pb2.ListStatementsRequest, context: Context

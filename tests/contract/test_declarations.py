@@ -63,7 +63,7 @@ def test_every_rpc_has_a_time_limit_unless_it_watches(definition: ServiceDefinit
     settings = definition.settings(
         database_url="postgresql://nobody@localhost/none", development_principal=True
     )
-    methods = server._interceptor(definition, settings)._methods
+    methods = server._call_handler(definition, settings)._methods
     for rpc in rpcs_of(definition):
         deadline = methods[rpc.path].deadline
         if rpc.path in ENDLESS:
