@@ -42,6 +42,10 @@ class Decided:
         """Whether anything of it is accepted."""
         return self.drafts is not None or any(isinstance(outcome, Accepted) for outcome in self.outcomes)
 
+    def posts_all(self) -> bool:
+        """Whether all of it is accepted, and now."""
+        return self.drafts is not None or all(isinstance(outcome, Accepted) for outcome in self.outcomes)
+
     def answer(self) -> bytes:
         """The answer; ask for it once everything has its number."""
         if self._answer is None:

@@ -10,7 +10,9 @@ anything about an account also changes its row in account_balance, in the same c
   changes has the version that was read, and the numbers are still to be had. Else somebody else was faster:
   nothing is written, and the group is posted again, holding. A row that somebody is just changing is waited
   for before its version is compared. So whatever is written was decided on what holds at the commit, exactly
-  as under locks; and what is refused was refused on one state, which was true when it was read.
+  as under locks; and what is refused was refused on one state, which was true when it was read. Plain drafts
+  on accounts that this process posted on before need not even be read for (`remembered_books`): they are
+  decided on what it left there, and written if that is still so. What is not accepted like that is read for.
 - Ahead. Plain drafts are decided by what never changes of their accounts, and their rows are written before
   the accounts are held, while the group before is still being committed (`account_turns`). That their names
   are free is said by the unique indexes. Then the accounts are locked, and what depends on their balances is
@@ -26,7 +28,7 @@ in the last seconds of a day it holds the accounts too.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,10 +41,11 @@ import asyncpg
 from ledger_service import store_applications, store_books, store_groups
 from ledger_service.account_turns import Names, Turn
 from ledger_service.audit_events import events_of
-from ledger_service.foresight import foresee
+from ledger_service.foresight import Foresight, foresee
 from ledger_service.group_decisions import Decided, GroupDecisions, Refusal
 from ledger_service.joined_calls import Group
 from ledger_service.known_accounts import KnownAccounts, unknown
+from ledger_service.remembered_books import RememberedBooks
 from ledger_service.requests import FirstAnswer, PostingRequest, RequestKey
 from ledger_service.rules.applications import AccountItems
 from ledger_service.rules.books import AccountKey, Books
@@ -66,6 +69,7 @@ from ledger_service.rules.needs import Needs
 from ledger_service.rules.plain_drafts import WELL_IN_RANGE, stay_in_range
 from ledger_service.store_round_trips import (
     Change,
+    Found,
     Question,
     Step,
     are_many,
@@ -101,6 +105,14 @@ class _NotSurelyRightError(Exception):
     """The rules that all documents have are to decide."""
 
 
+class _DayEndsError(asyncpg.SerializationError):
+    """The day may end before the group is written: it has to hold its accounts."""
+
+
+def _no_items() -> store_applications.ItemsByAccount:
+    return store_applications.ItemsByAccount(partial(AccountItems, is_whole=False))
+
+
 @dataclass(slots=True, repr=False)  # or whatever fails would print the books to the log
 class GroupPosting:
     """A group on its way. First `find_named`, then one of the three ways, and no more."""
@@ -116,9 +128,7 @@ class GroupPosting:
     _needs: Needs = field(default_factory=Needs)
     _known: dict[RequestKey, FirstAnswer] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
-    _items: store_applications.ItemsByAccount = field(
-        default_factory=lambda: store_applications.ItemsByAccount(partial(AccountItems, is_whole=False))
-    )
+    _items: store_applications.ItemsByAccount = field(default_factory=_no_items)
 
     def __post_init__(self) -> None:
         self._group = Group.of(self.requests)
@@ -240,10 +250,15 @@ class GroupPosting:
         settled = store_groups.settled_of(books.balances, group, applied)
         await write(self.connection, [*rows, settled])
 
-    async def post_without_locks(self) -> Sequence[Result]:
+    async def post_without_locks(self, remembered: RememberedBooks) -> Sequence[Result]:
         """Post it unless somebody is faster, or the day is about to end: SerializationError then."""
-        versions: store_books.Versions = {}
         foresight = foresee(self._group)
+        if self._group.is_plain:
+            results = await self._post_as_remembered(remembered, foresight)
+            if results is not None:
+                return results
+            self._books, self._numbers, self._items = Books(), {}, _no_items()
+        versions: store_books.Versions = {}
         questions = [
             *store_books.accounts_as_they_are(self._needs, self._books, versions),
             *self._questions(),
@@ -253,24 +268,71 @@ class GroupPosting:
             questions += self._fronts(foresight.fronts)
         await ask_together(self.connection, questions)
         decisions, results = self._decide()
-        accepted = decisions.accepted
-        if accepted:
-            counts, needed = numbers_needed(accepted), items_needed(accepted, self._books.waiting)
-            unforeseen = []
-            if not foresight.kinds:
-                unforeseen.append(store_groups.next_numbers([*counts, APPLICATION], self._numbers))
-                unforeseen += self._fronts(needed.fronts)
-            await self._ask_to_write(unforeseen, needed)
-            group, applied = self._lay_out(accepted, needed)
-            if _ends_its_day(group.created_at):
-                raise asyncpg.SerializationError("the day might end before this is being written")
-            if applied.count:
-                counts[APPLICATION] = applied.count
-                applied.number(self._numbers[APPLICATION])
-            steps = [*_rows(group, applied), *_conclusion(decisions, group, applied, versions)]
-            await write_together(self.connection, steps, [store_groups.taken(counts, self._numbers)])
-            self.posted = group
+        if decisions.accepted:
+            needed = items_needed(decisions.accepted, self._books.waiting)
+            await self._write_if_unchanged(decisions, needed, versions, remembered)
         return results
+
+    async def _post_as_remembered(
+        self, remembered: RememberedBooks, foresight: Foresight
+    ) -> Sequence[Result] | None:
+        """Post plain drafts on the books as this process left them; None, with nothing written, where those
+        are not known, or not so any more; where anything is refused, was posted before, or may be applied.
+        That names and keys are free is said by their indexes.
+        """
+        versions: store_books.Versions = {}
+        if not remembered.recall(self._needs, foresight.kinds, self._books, versions, self._numbers):
+            return None
+        decisions, results = self._decide()
+        if not all(isinstance(result, Decided) and result.posts_all() for result in results):
+            return None
+        needed = items_needed(decisions.accepted, self._books.waiting)
+        if not needed.is_nothing:
+            return None
+        try:
+            await self._write_if_unchanged(decisions, needed, versions, remembered)
+        except _DayEndsError:
+            raise
+        except asyncpg.UniqueViolationError:
+            remembered.forget(())  # the numbers were taken, and are not given back
+            return None
+        except asyncpg.SerializationError:
+            remembered.was_wrong(self.accounts)
+            return None
+        return results
+
+    async def _write_if_unchanged(
+        self,
+        decisions: GroupDecisions,
+        needed: ItemsNeeded,
+        versions: store_books.Versions,
+        remembered: RememberedBooks,
+    ) -> None:
+        """Write what is accepted, if the accounts still have these versions."""
+        accepted = decisions.accepted
+        counts = numbers_needed(accepted)
+        unforeseen: list[Question] = []
+        if not self._numbers:
+            unforeseen.append(store_groups.next_numbers([*counts, APPLICATION], self._numbers))
+            unforeseen += self._fronts(needed.fronts)
+        await self._ask_to_write(unforeseen, needed)
+        group, applied = self._lay_out(accepted, needed)
+        if _ends_its_day(group.created_at):
+            raise _DayEndsError("the day might end before this is being written")
+        if applied.count:
+            counts[APPLICATION] = applied.count
+            applied.number(self._numbers[APPLICATION])
+        left: list[Any] = []
+        take = left.extend if self._group.is_plain else None
+        times_cleared = remembered.times_cleared
+        steps = [*_rows(group, applied), *_conclusion(decisions, group, applied, versions, take)]
+        await write_together(self.connection, steps, [store_groups.taken(counts, self._numbers)])
+        self.posted = group
+        if take is not None and times_cleared == remembered.times_cleared:
+            after = {kind: first + counts.get(kind, 0) for kind, first in self._numbers.items()}
+            remembered.keep(left, self._books, versions, after)
+        else:
+            remembered.forget(self.accounts)
 
     def _questions(self) -> list[Question]:
         changing = store_books.changing(self._needs, self._books)
@@ -314,10 +376,10 @@ class GroupPosting:
         if are_many(rows):
             # The answers are made while the database takes the rows.
             async with _meanwhile(write(self.connection, rows)):
-                rest = _conclusion(decisions, group, applied, None)
+                rest = _conclusion(decisions, group, applied)
             await write(self.connection, rest)
         else:
-            await write(self.connection, [*rows, *_conclusion(decisions, group, applied, None)])
+            await write(self.connection, [*rows, *_conclusion(decisions, group, applied)])
 
 
 def _ends_its_day(recorded_at: datetime) -> bool:
@@ -333,10 +395,11 @@ def _conclusion(
     decisions: GroupDecisions,
     group: CommitGroup,
     applied: GroupApplications,
-    versions: store_books.Versions | None,
+    versions: store_books.Versions | None = None,
+    take: Callable[[Found], None] | None = None,
 ) -> list[Step]:
-    """All that is written besides the rows."""
-    return [*store_groups.settled(group, applied, versions), *_answers(decisions, group)]
+    """All that is written besides the rows; see `store_groups.settled`."""
+    return [*store_groups.settled(group, applied, versions, take), *_answers(decisions, group)]
 
 
 def _answers(decisions: GroupDecisions, group: CommitGroup) -> list[Step]:

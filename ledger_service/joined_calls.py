@@ -62,6 +62,14 @@ class Group:
         return group
 
     @property
+    def is_plain(self) -> bool:
+        """Whether all that they post are plain drafts, and no invoices."""
+        return all(drafts.invoices is None for drafts in self.plain_drafts) and all(
+            request.plain is not None or (request.is_one_draft and is_plain(*request.document.drafts))
+            for request in self.alone
+        )
+
+    @property
     def plain_drafts(self) -> list[PlainDrafts]:
         """Those of joined calls, and of calls of many."""
         of_calls = [request.plain for request in self.alone if request.plain is not None]

@@ -17,11 +17,21 @@ class _Held(NamedTuple):
 
 
 class LaneConnection:
-    """A connection that is opened when it is first needed. clock: seconds, for the age of plans."""
+    """A connection that is opened when it is first needed."""
 
-    def __init__(self, settings: LedgerSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: LedgerSettings,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        opened: Callable[[], None] = lambda: None,
+    ) -> None:
+        """clock: seconds, for the age of plans. opened: called when there is a new connection, which may lead
+        to another database than the ones before.
+        """
         self._settings = settings
         self._clock = clock
+        self._opened = opened
         self._held: _Held | None = None
 
     @asynccontextmanager
@@ -47,11 +57,12 @@ class LaneConnection:
 
     async def _open(self) -> _Held:
         if self._held is None or self._held.connection.is_closed():
-            opened = await open_connection(self._settings, name="ledger poster")
+            connection = await open_connection(self._settings, name="ledger poster")
             try:
-                await opened.execute(POSTING_SETTINGS)
+                await connection.execute(POSTING_SETTINGS)
             except BaseException:
-                opened.terminate()
+                connection.terminate()
                 raise
-            self._held = _Held(opened, PlanAge(self._clock))
+            self._held = _Held(connection, PlanAge(self._clock))
+            self._opened()
         return self._held

@@ -29,6 +29,7 @@ from ledger_service.group_posting import GroupPosting
 from ledger_service.known_accounts import KnownAccounts
 from ledger_service.lane_connection import LaneConnection
 from ledger_service.posting_queue import PostingQueue, WaitingRequest
+from ledger_service.remembered_books import RememberedBooks
 from ledger_service.requests import FirstAnswer, PostingRequest
 from ledger_service.settings import LedgerSettings
 from service_kit.clock import Clock
@@ -42,6 +43,8 @@ _log = structlog.get_logger()
 _RACES_TO_AVOID: Final = 20
 # Some 300 bytes each.
 _KNOWN_ACCOUNTS: Final = 50_000
+# Some 700 bytes each.
+_REMEMBERED_ACCOUNTS: Final = 20_000
 # A lost race is won or lost for good the next time, but for races with yet others.
 _ATTEMPTS: Final = 5
 _PAUSE_SECONDS: Final = 0.05
@@ -91,6 +94,7 @@ class Poster:
         self._wake_relay = wake_relay
         self._turns = AccountTurns()
         self._known_accounts = KnownAccounts(_KNOWN_ACCOUNTS)
+        self._remembered = RememberedBooks(_REMEMBERED_ACCOUNTS)
         self._without_locks, self._ahead = _Races(), _Races()
 
     async def post(self, request: PostingRequest) -> bytes:
@@ -105,7 +109,8 @@ class Poster:
 
     async def run_lane(self) -> None:
         """Post group after group, for ever."""
-        async with contextlib.aclosing(LaneConnection(self._settings)) as lane:
+        lane = LaneConnection(self._settings, opened=self._remembered.clear)
+        async with contextlib.aclosing(lane):
             while True:
                 group = await self._queue.take(self._group_size)
                 try:
@@ -180,6 +185,7 @@ class Poster:
         if may_race and posting.is_plain and not posting.is_small and self._ahead.admit_next():
             with self._ahead.racing():
                 async with self._turns.turn(posting.accounts, posting.names, is_ahead=True) as turn:
+                    self._remembered.forget(posting.accounts)
                     results = await posting.post_ahead(turn)
             if results is None:
                 _RETRIES.labels("NotSurelyRight").inc()
@@ -193,8 +199,9 @@ class Poster:
                     and self._without_locks.admit_next()
                 ):
                     with self._without_locks.racing():
-                        results = await posting.post_without_locks()
+                        results = await posting.post_without_locks(self._remembered)
                 else:
+                    self._remembered.forget(posting.accounts)
                     results = await posting.post_holding()
         if posting.posted is not None:
             self._wake_relay()

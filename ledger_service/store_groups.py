@@ -1,6 +1,6 @@
 """What a commit group asks for and writes besides the books: request keys, numbers, rows, and balances."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, Final
@@ -70,6 +70,15 @@ _CHANGE_BALANCES_AS_READ: Final = f"""
        AND balance.xmin = change.version::text::xid
     RETURNING balance.acct_no
 """
+
+# The same, and the accounts are told as they are left.
+_CHANGE_AND_TELL_BALANCES: Final = f"""
+    {_CHANGE_BALANCES_AS_READ},
+              ARRAY[balance.client_no, balance.acct_no, balance.balance, balance.last_event_no,
+                    balance.balance + balance.held, balance.waiting_after,
+                    balance.last_effective_date - date '{DAY_BEFORE_ALL}',
+                    balance.xmin::text::bigint] AS told
+"""  # our own day
 
 # What is posted on an account and surely pays nothing, nor is paid: see `sides_of`.
 _IS_QUIET: Final = f"""
@@ -258,23 +267,34 @@ def _take_plan_balances(books: Books, rows: Found) -> None:
         books.plan_balances[client_no, plan_instance_no] = balance
 
 
-def settled(group: CommitGroup, applied: GroupApplications, versions: Versions | None) -> list[Step]:
+def settled(
+    group: CommitGroup,
+    applied: GroupApplications,
+    versions: Versions | None,
+    take: Callable[[Found], None] | None,
+) -> list[Step]:
     """What the group does to the balances, and to what waits. versions: of the accounts as they were read,
-    where they are not locked; the group is only written if they have not changed since.
+    where they are not locked; the group is only written if they have not changed since. take: takes, of each
+    of these, client, number, balance, last event_no, what waits, its mark, the last effective date as an
+    ordinal number, and version, as it leaves them.
     """
     return [
-        _account_changes(group.balance_changes, group, applied, versions),
+        _account_changes(group.balance_changes, group, applied, versions, take),
         Change(_CHANGE_PLAN_BALANCES, _plan_changes(group)),
     ]
 
 
 def settled_of(accounts: Iterable[AccountKey], group: CommitGroup, applied: GroupApplications) -> Step:
     """What the group does to the balances of these accounts alone, which are locked."""
-    return _account_changes(accounts, group, applied, None)
+    return _account_changes(accounts, group, applied, None, None)
 
 
 def _account_changes(
-    keys: Iterable[AccountKey], group: CommitGroup, applied: GroupApplications, versions: Versions | None
+    keys: Iterable[AccountKey],
+    group: CommitGroup,
+    applied: GroupApplications,
+    versions: Versions | None,
+    take: Callable[[Found], None] | None,
 ) -> Change:
     # In the order in which others lock them.
     accounts = sorted(keys)
@@ -291,7 +311,8 @@ def _account_changes(
     ]
     if versions is None:
         return Change(_CHANGE_BALANCES, columns)
-    return Change(_CHANGE_BALANCES_AS_READ, columns, all_or_nothing=True)
+    statement = _CHANGE_BALANCES_AS_READ if take is None else _CHANGE_AND_TELL_BALANCES
+    return Change(statement, columns, all_or_nothing=True, take=take)
 
 
 def _plan_changes(group: CommitGroup) -> list[Sequence[Any]]:

@@ -186,6 +186,8 @@ class CallHandler(grpc.GenericRpcHandler):
                 limit.lift(call)
                 self._leave(call)
             call.end(grpc.StatusCode.OK)
+            if not call.request_id:  # by which the caller finds its line in the log
+                context.set_trailing_metadata(((_TRACE_ID_KEY, call.trace_id),))
             return answer
 
         deserializer, serializer = handler.request_deserializer, handler.response_serializer
@@ -204,8 +206,6 @@ class CallHandler(grpc.GenericRpcHandler):
     def _begin(self, method: Method, context: Context, metadata: Metadata) -> CallRecord:
         trace_id = trace_id_of(metadata)
         CURRENT_TRACE_ID.set(trace_id)
-        if method.request_id_of is None:
-            context.set_trailing_metadata(((_TRACE_ID_KEY, trace_id),))
         call = CallRecord(method.path, method.meters, method.log, trace_id, quiet=method.rule.public)
         self._running.add(call)
         self._idle.clear()

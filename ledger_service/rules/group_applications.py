@@ -67,6 +67,11 @@ class ItemsNeeded:
     out_of_turn: set[AccountKey] = field(default_factory=set)
     in_turn: set[AccountKey] = field(default_factory=set)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing has to be known, since nothing is applied, or posted out of turn."""
+        return not (self.before or self.undone)
+
 
 def items_needed(accepted: Iterable[Posted], waiting: Mapping[AccountKey, Waiting]) -> ItemsNeeded:
     """What the accepted documents need. `waiting` is what waited before the group."""

@@ -10,6 +10,7 @@ import pytest
 
 from ledger_service import group_posting
 from ledger_service.group_posting import GroupPosting
+from ledger_service.remembered_books import RememberedBooks
 from ledger_service.store_round_trips import ask_together, write_together
 from service_kit.clock import SystemClock
 from tests.integration.ledger.caller import (
@@ -26,8 +27,8 @@ from tests.integration.ledger.conftest import Serve
 
 
 class Interruption:
-    """Lets something happen once, after a poster has read and before it decides and writes; and keeps in
-    which ways groups were posted.
+    """Lets something happen once, after a poster has read and before it decides and writes, which it always
+    does: nothing is remembered. Keeps in which ways groups were posted.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,16 +43,17 @@ class Interruption:
                 await event()
                 self.happened.set()
 
+        monkeypatch.setattr(RememberedBooks, "recall", lambda *_: False)
         monkeypatch.setattr(group_posting, "ask_together", ask_and_be_interrupted)
         for way in ("post_holding", "post_without_locks"):
             monkeypatch.setattr(GroupPosting, way, self._keeping(way))
 
-    def _keeping(self, way: str) -> Callable[[GroupPosting], Awaitable[Any]]:
+    def _keeping(self, way: str) -> Callable[..., Awaitable[Any]]:
         post = getattr(GroupPosting, way)
 
-        async def keep_and_post(posting: GroupPosting) -> Any:
+        async def keep_and_post(posting: GroupPosting, *arguments: Any) -> Any:
             self.ways.append(way)
-            return await post(posting)
+            return await post(posting, *arguments)
 
         return keep_and_post
 
