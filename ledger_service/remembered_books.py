@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
+from prometheus_client import Counter
+
 from ledger_service.rules.applications import Waiting
 from ledger_service.rules.books import Account, AccountKey, Books, PlanInstanceKey
 from ledger_service.rules.needs import Needs
 from ledger_service.store_books import Versions
 from ledger_service.store_round_trips import Found
+
+_WRONG: Final = Counter(
+    "tallybook_ledger_wrong_memories", "Groups that were decided on remembered books which were so no more."
+)
 
 # Who guessed wrong has others beside it, and asks for so many groups.
 _GROUPS_THAT_ASK: Final = 20
@@ -40,6 +46,7 @@ class RememberedBooks:
     _next_numbers: dict[str, int] = field(default_factory=dict)
     _groups_to_ask: int = 0
     times_cleared: int = 0
+    """To be compared before and after a group is written: nothing is kept if all was forgotten meanwhile."""
 
     def recall(
         self, needs: Needs, kinds: Iterable[str], books: Books, versions: Versions, numbers: dict[str, int]
@@ -69,7 +76,7 @@ class RememberedBooks:
         return True
 
     def keep(self, rows: Found, books: Books, decided_on: Versions, next_numbers: Mapping[str, int]) -> None:
-        """Remember how a group left its accounts. Only of a group that began after all was forgotten last.
+        """Remember how a group left its accounts.
 
         rows: what `store_groups.settled` tells of them. books: with all that the group did. decided_on: the
             versions before it.
@@ -110,5 +117,6 @@ class RememberedBooks:
 
     def was_wrong(self, accounts: Iterable[AccountKey]) -> None:
         """Forget these accounts, and ask for a while: somebody else posts beside these groups."""
+        _WRONG.inc()
         self.forget(accounts)
         self._groups_to_ask = _GROUPS_THAT_ASK

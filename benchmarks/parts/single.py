@@ -1,6 +1,7 @@
 """Single calls: one check a call, against an empty gRPC service; and against one that only writes the rows of
 a check: one at a time, also with a question for the balance before, and many at a time, those that wait
-together. Those tell how much of the way to the limit is physical.
+together. Those tell how much of the way to the limit is physical. And many at a time, each on an account of
+its own, of which the ledger can remember nothing.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -54,9 +55,14 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
             "calls",
             partial(writing, WRITE_TOGETHER, scale.calls, 64),
         )
-        many, many_limit, least_many = await in_turns(64, scale.calls, written_together)
+        first = Subject(
+            "RecordExternalPayment, each the first on its account, 64 in flight",
+            "calls",
+            partial(_on_new_accounts, stand, scale.calls, 64),
+        )
+        many, many_limit, least_many, many_first = await in_turns(64, scale.calls, written_together, first)
     return Outcome(
-        [one, one_limit, least, least_asked, many, many_limit, least_many],
+        [one, one_limit, least, least_asked, many, many_limit, least_many, many_first],
         [ratio_mark(one, one_limit, _WANTED_ONE), ratio_mark(many, many_limit, _WANTED_MANY)],
         [
             f"one at a time, a call that only writes a check reaches {ratio(least, one_limit):.2f} of the"
@@ -65,8 +71,15 @@ async def measure(stand: Stand, scale: Scale) -> Outcome:
             f"64 in flight, calls whose checks are only written, together, reach"
             f" {ratio(least_many, many_limit):.2f} of the echo, and RecordExternalPayment"
             f" {ratio(many, least_many):.2f} of that",
+            f"64 in flight, calls that are each the first on their account reach"
+            f" {ratio(many_first, many_limit):.2f} of the echo",
         ],
     )
+
+
+async def _on_new_accounts(stand: Stand, calls: int, in_flight: int) -> Sample:
+    """Post one check a call, each on an account that was opened for it."""
+    return await single_round(stand.meter, stand.ledger, await stand.open_books(calls), calls, in_flight)()
 
 
 @asynccontextmanager
