@@ -4,6 +4,7 @@ from typing import Any
 
 import protovalidate
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 from hypothesis import given
@@ -150,3 +151,23 @@ def test_it_notices_what_one_message_of_a_large_call_lacks(field: Any) -> None:
 def test_it_leaves_rules_that_it_does_not_know_to_protovalidate() -> None:
     # A rule of the whole message, in an expression.
     assert not is_surely_valid(account_pb2.GetAccountRequest(client_no=1, acct_no=1))
+
+
+def test_a_field_may_be_called_what_python_reserves() -> None:
+    file = descriptor_pb2.FileDescriptorProto(
+        name="tests/reserved.proto",
+        package="tallybook.test.reserved",
+        syntax="proto3",
+        dependency=["buf/validate/validate.proto"],
+    )
+    named = descriptor_pb2.FieldDescriptorProto
+    field = file.message_type.add(name="Sale").field.add(
+        name="from", number=1, type=named.TYPE_INT64, label=named.LABEL_OPTIONAL
+    )
+    pool: Any = descriptor_pool.Default()
+    field.options.Extensions[pool.FindExtensionByName("buf.validate.field")].int64.gt = 0
+    pool.AddSerializedFile(file.SerializeToString())  # the same again is no second one
+    sale = message_factory.GetMessageClass(pool.FindMessageTypeByName("tallybook.test.reserved.Sale"))
+
+    assert is_surely_valid(sale(**{"from": 1}))
+    assert not is_surely_valid(sale(**{"from": 0}))
