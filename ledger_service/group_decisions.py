@@ -44,7 +44,9 @@ class Decided:
 
     def posts_all(self) -> bool:
         """Whether all of it is accepted, and now."""
-        return self.drafts is not None or all(isinstance(outcome, Accepted) for outcome in self.outcomes)
+        return self.drafts is not None or (
+            bool(self.outcomes) and all(isinstance(outcome, Accepted) for outcome in self.outcomes)
+        )
 
     def answer(self) -> bytes:
         """The answer; ask for it once everything has its number."""

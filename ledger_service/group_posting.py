@@ -32,11 +32,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 import asyncpg
+from prometheus_client import Counter
 
 from ledger_service import store_applications, store_books, store_groups
 from ledger_service.account_turns import Names, Turn
@@ -81,6 +82,12 @@ from ledger_service.store_round_trips import (
 from service_kit import outbox
 from service_kit.clock import Clock
 from service_kit.database import RawConnection
+
+_GUESSES: Final = Counter(
+    "tallybook_ledger_guessed_groups",
+    "Groups that were decided on remembered books, by outcome.",
+    ["outcome"],
+)
 
 Result: TypeAlias = Decided | FirstAnswer | Refusal
 
@@ -139,7 +146,7 @@ class GroupPosting:
         return sum(request.weight for request in self.requests) <= _MOST_WITHOUT_LOCKS
 
     @property
-    def is_plain(self) -> bool:
+    def may_be_ahead(self) -> bool:
         """Whether its rows can be written ahead."""
         return all(request.plain is not None for request in self.requests)
 
@@ -253,7 +260,8 @@ class GroupPosting:
     async def post_without_locks(self, remembered: RememberedBooks) -> Sequence[Result]:
         """Post it unless somebody is faster, or the day is about to end: SerializationError then."""
         foresight = foresee(self._group)
-        if self._group.is_plain:
+        if self._group.has_only_plain_drafts:
+            # They name no transactions and no invoices: so nothing is in the books but what is guessed.
             results = await self._post_as_remembered(remembered, foresight)
             if results is not None:
                 return results
@@ -294,11 +302,14 @@ class GroupPosting:
         except _DayEndsError:
             raise
         except asyncpg.UniqueViolationError:
-            remembered.forget(())  # the numbers were taken, and are not given back
+            _GUESSES.labels("name_taken").inc()
+            remembered.forget_numbers()  # they are not given back
             return None
         except asyncpg.SerializationError:
+            _GUESSES.labels("outdated").inc()
             remembered.was_wrong(self.accounts)
             return None
+        _GUESSES.labels("right").inc()
         return results
 
     async def _write_if_unchanged(
@@ -323,7 +334,7 @@ class GroupPosting:
             counts[APPLICATION] = applied.count
             applied.number(self._numbers[APPLICATION])
         left: list[Any] = []
-        take = left.extend if self._group.is_plain else None
+        take = left.extend if self._group.has_only_plain_drafts else None
         times_cleared = remembered.times_cleared
         steps = [*_rows(group, applied), *_conclusion(decisions, group, applied, versions, take)]
         await write_together(self.connection, steps, [store_groups.taken(counts, self._numbers)])
@@ -383,8 +394,8 @@ class GroupPosting:
 
 
 def _ends_its_day(recorded_at: datetime) -> bool:
-    """Days of recording are those of UTC."""
-    return (recorded_at + _END_OF_A_DAY).astimezone(UTC).date() != recorded_at.astimezone(UTC).date()
+    """Days of recording are those of UTC, and so is the clock."""
+    return (recorded_at + _END_OF_A_DAY).date() != recorded_at.date()
 
 
 def _rows(group: CommitGroup, applied: GroupApplications) -> list[Step]:

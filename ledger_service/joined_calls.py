@@ -48,7 +48,7 @@ class Group:
         group = cls([key for request in requests for key in request.all_keys()])
         alike: defaultdict[tuple[int, str], list[PostingRequest]] = defaultdict(list)
         for request in requests:
-            if request.is_one_draft and is_plain(*request.document.drafts):
+            if _is_plain_draft(request):
                 alike[request.client_no, request.actor].append(request)
             else:
                 group.alone.append(request)
@@ -62,11 +62,10 @@ class Group:
         return group
 
     @property
-    def is_plain(self) -> bool:
+    def has_only_plain_drafts(self) -> bool:
         """Whether all that they post are plain drafts, and no invoices."""
         return all(drafts.invoices is None for drafts in self.plain_drafts) and all(
-            request.plain is not None or (request.is_one_draft and is_plain(*request.document.drafts))
-            for request in self.alone
+            request.plain is not None or _is_plain_draft(request) for request in self.alone
         )
 
     @property
@@ -81,3 +80,7 @@ class Group:
             needs.add_plain(joined.plain)
         for request in self.alone:
             request.add_needs(needs)
+
+
+def _is_plain_draft(request: PostingRequest) -> bool:
+    return request.is_one_draft and is_plain(*request.document.drafts)

@@ -43,7 +43,7 @@ _log = structlog.get_logger()
 _RACES_TO_AVOID: Final = 20
 # Some 300 bytes each.
 _KNOWN_ACCOUNTS: Final = 50_000
-# Some 700 bytes each.
+# Some 700 bytes each, and half of that for a plan instance.
 _REMEMBERED_ACCOUNTS: Final = 20_000
 # A lost race is won or lost for good the next time, but for races with yet others.
 _ATTEMPTS: Final = 5
@@ -182,7 +182,7 @@ class Poster:
         """
         posting = await self._begun(connection, requests)
         results = None
-        if may_race and posting.is_plain and not posting.is_small and self._ahead.admit_next():
+        if may_race and posting.may_be_ahead and not posting.is_small and self._ahead.admit_next():
             with self._ahead.racing():
                 async with self._turns.turn(posting.accounts, posting.names, is_ahead=True) as turn:
                     self._remembered.forget(posting.accounts)

@@ -9,19 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
-from prometheus_client import Counter
-
 from ledger_service.rules.applications import Waiting
 from ledger_service.rules.books import Account, AccountKey, Books, PlanInstanceKey
 from ledger_service.rules.needs import Needs
 from ledger_service.store_books import Versions
 from ledger_service.store_round_trips import Found
 
-_WRONG: Final = Counter(
-    "tallybook_ledger_wrong_memories", "Groups that were decided on remembered books which were so no more."
-)
-
-# Who guessed wrong has others beside it, and asks for so many groups.
+# Who guessed wrong has others beside it, and does not guess for so many groups.
 _GROUPS_THAT_ASK: Final = 20
 
 
@@ -37,7 +31,9 @@ class _Left(NamedTuple):
 
 @dataclass(slots=True)
 class RememberedBooks:
-    """What is remembered from group to group. size: with so many accounts, all are forgotten again."""
+    """What is remembered from group to group. size: with so many accounts, plan instances included, all are
+    forgotten again.
+    """
 
     size: int
     _accounts: dict[AccountKey, _Left] = field(default_factory=dict)
@@ -52,7 +48,7 @@ class RememberedBooks:
         self, needs: Needs, kinds: Iterable[str], books: Books, versions: Versions, numbers: dict[str, int]
     ) -> bool:
         """Enter in the books, versions and next numbers what plain drafts need, but whether names are free;
-        False where it is not all remembered, or was wrong lately.
+        False where it is not all remembered, or was wrong lately: what is entered then is good for nothing.
         """
         if self._groups_to_ask:
             self._groups_to_ask -= 1
@@ -104,9 +100,13 @@ class RememberedBooks:
 
     def forget(self, accounts: Iterable[AccountKey]) -> None:
         """Forget these accounts, and the numbers: somebody else posts on them, or has."""
-        self._next_numbers.clear()
+        self.forget_numbers()
         for account in accounts:
             self._accounts.pop(account, None)
+
+    def forget_numbers(self) -> None:
+        """Forget the numbers, which were taken otherwise."""
+        self._next_numbers.clear()
 
     def clear(self) -> None:
         """Forget all: perhaps it is another database that is found next."""
@@ -117,6 +117,5 @@ class RememberedBooks:
 
     def was_wrong(self, accounts: Iterable[AccountKey]) -> None:
         """Forget these accounts, and ask for a while: somebody else posts beside these groups."""
-        _WRONG.inc()
         self.forget(accounts)
         self._groups_to_ask = _GROUPS_THAT_ASK

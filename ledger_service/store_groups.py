@@ -78,7 +78,7 @@ _CHANGE_AND_TELL_BALANCES: Final = f"""
                     balance.balance + balance.held, balance.waiting_after,
                     balance.last_effective_date - date '{DAY_BEFORE_ALL}',
                     balance.xmin::text::bigint] AS told
-"""  # our own day
+"""
 
 # What is posted on an account and surely pays nothing, nor is paid: see `sides_of`.
 _IS_QUIET: Final = f"""
@@ -270,8 +270,8 @@ def _take_plan_balances(books: Books, rows: Found) -> None:
 def settled(
     group: CommitGroup,
     applied: GroupApplications,
-    versions: Versions | None,
-    take: Callable[[Found], None] | None,
+    versions: Versions | None = None,
+    take: Callable[[Found], None] | None = None,
 ) -> list[Step]:
     """What the group does to the balances, and to what waits. versions: of the accounts as they were read,
     where they are not locked; the group is only written if they have not changed since. take: takes, of each
@@ -286,15 +286,15 @@ def settled(
 
 def settled_of(accounts: Iterable[AccountKey], group: CommitGroup, applied: GroupApplications) -> Step:
     """What the group does to the balances of these accounts alone, which are locked."""
-    return _account_changes(accounts, group, applied, None, None)
+    return _account_changes(accounts, group, applied)
 
 
 def _account_changes(
     keys: Iterable[AccountKey],
     group: CommitGroup,
     applied: GroupApplications,
-    versions: Versions | None,
-    take: Callable[[Found], None] | None,
+    versions: Versions | None = None,
+    take: Callable[[Found], None] | None = None,
 ) -> Change:
     # In the order in which others lock them.
     accounts = sorted(keys)

@@ -1,7 +1,7 @@
 """What happens to every call around its servicer, for all four kinds of RPC.
 
-In this order: the call gets its trace id; it is refused while the server starts; its caller is verified and
-must have a role; each request must name a client that the caller may act for, and keep the contract's field
+In this order: the call gets its trace id; its caller is verified and must have a role; it is refused while
+the server starts; each request must name a client that the caller may act for, and keep the contract's field
 rules; a deadline limits it; what fails becomes a rich status; and at the end it is counted and logged, once.
 
 It is the one handler of the server, and no interceptor, because it is on the way of every posting: gRPC
@@ -134,6 +134,7 @@ class CallHandler(grpc.GenericRpcHandler):
         self._idle = asyncio.Event()
         self._idle.set()
         self._methods = methods
+        self._unregistered = set(methods)
         self._handlers = {path: self._wrap(method, _STARTING) for path, method in methods.items()}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
@@ -145,10 +146,15 @@ class CallHandler(grpc.GenericRpcHandler):
         for name, handler in handlers.items():
             path = f"/{service}/{name}"
             if path in self._methods:
+                self._unregistered.discard(path)
                 self._handlers[path] = self._wrap(self._methods[path], handler)
 
     def add_generic_rpc_handlers(self, _handlers: Sequence[grpc.GenericRpcHandler]) -> None:
-        """The same service again, as something to ask for each call."""
+        """The same service again, as something to ask for each call: they are known by their names."""
+
+    def require_all_registered(self) -> None:
+        """AssertionError if there are methods that nobody has registered, whose calls would wait for ever."""
+        assert not self._unregistered, f"add_servicers does not register {', '.join(self._unregistered)}"
 
     def cut_endless(self) -> None:
         """End the calls that never end by themselves, since the server is to stop: UNAVAILABLE."""
@@ -186,8 +192,8 @@ class CallHandler(grpc.GenericRpcHandler):
                 limit.lift(call)
                 self._leave(call)
             call.end(grpc.StatusCode.OK)
-            if not call.request_id:  # by which the caller finds its line in the log
-                context.set_trailing_metadata(((_TRACE_ID_KEY, call.trace_id),))
+            if call.request_id:  # by which the caller finds its line in the log
+                context.set_trailing_metadata(())
             return answer
 
         deserializer, serializer = handler.request_deserializer, handler.response_serializer
@@ -206,6 +212,7 @@ class CallHandler(grpc.GenericRpcHandler):
     def _begin(self, method: Method, context: Context, metadata: Metadata) -> CallRecord:
         trace_id = trace_id_of(metadata)
         CURRENT_TRACE_ID.set(trace_id)
+        context.set_trailing_metadata(((_TRACE_ID_KEY, trace_id),))
         call = CallRecord(method.path, method.meters, method.log, trace_id, quiet=method.rule.public)
         self._running.add(call)
         self._idle.clear()

@@ -64,7 +64,7 @@ class _Check(Protocol):
     """What a value has to be. A column has at least one value; of messages it is their columns."""
 
     def expression(self, value: str, names: _Names) -> str:
-        """What is true if the value passes that `value` is an expression for; in brackets where needed."""
+        """An expression that is true if the value passes; `value` is an expression for that."""
 
     def all_pass(self, column: Any) -> bool: ...
 

@@ -1,6 +1,6 @@
-"""Answers that are bytes already, since they are stored under the key of their call: they go out as they are.
+"""Answers that are bytes already, mostly since they are stored under the key of their call.
 
-Whoever repeats a call gets the very bytes of the first answer, and nothing of it is read and written again.
+They go out as they are. Whoever repeats a call gets the very bytes of the first answer.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,10 @@ from google.protobuf.message import Message
 Answer = TypeVar("Answer", bound=Message)
 
 
-def ready_answer(content: bytes, kind: type[Answer]) -> Answer:
+def ready_answer(content: bytes, _kind: type[Answer]) -> Answer:
     """What a servicer returns whose answer is serialised: the bytes, which only gRPC looks at, in place of a
     message of this kind.
     """
-    del kind
     return cast(Answer, content)
 
 

@@ -159,6 +159,7 @@ async def running_server(
             await _prepare_database(definition, settings, wait_for_migrations=wait_for_migrations)
             async with definition.lifespan(settings) as servicers:
                 definition.add_servicers(servicers, _as_server(calls))
+                calls.require_all_registered()
                 await _set_health(health, definition.grpc_services, serving=True)
                 _announce(definition, settings, port)
                 try:
@@ -319,8 +320,8 @@ async def _add_infrastructure(calls: CallHandler, services: tuple[str, ...]) -> 
 
 
 def _as_server(calls: CallHandler) -> grpc.aio.Server:
-    """The generated `add_..._to_server` know of a server only what registers, and `calls` has that. The
-    server itself asks it for each call, and so learns of those that come when it runs already.
+    """The generated `add_..._to_server` know of a server only what registers, and `calls` has that. gRPC asks
+    `calls` for the handler of each call, so methods may be registered while the server runs.
     """
     return cast(grpc.aio.Server, calls)
 

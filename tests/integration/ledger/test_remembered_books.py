@@ -1,14 +1,19 @@
 """What is posted on an account again is decided on what is remembered, if that still holds."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from ledger_service import group_posting
 from ledger_service.group_posting import GroupPosting
-from ledger_service.store_round_trips import ask_together
+from ledger_service.posting_queue import PostingQueue
+from ledger_service.remembered_books import RememberedBooks
+from ledger_service.store_round_trips import ask_together, write_together
+from service_kit.clock import SystemClock
 from service_kit.money import LARGEST_MINOR_UNITS
 from tests.integration.ledger.applications import Applications
 from tests.integration.ledger.caller import (
@@ -59,6 +64,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 async def other(serve: Serve) -> Ledger:
     """The same books, through a server of their own."""
     return Ledger(await serve(), client_no=1)
+
+
+def guesses(outcome: str) -> float:
+    """How often a guess came out so, in this process."""
+    return REGISTRY.get_sample_value("tallybook_ledger_guessed_groups_total", {"outcome": outcome}) or 0.0
 
 
 async def remembered(ledger: Ledger, asked: Asked, *drafts: Any, **opening: Any) -> int:
@@ -124,9 +134,12 @@ async def test_who_was_overtaken_by_another_server_asks(ledger: Ledger, other: L
     (theirs,) = await other.posted(external_charge(acct_no, 10))
     asked.times = 0
 
+    before = guesses("outdated")
+
     (ours,) = await ledger.posted(external_charge(acct_no, 100))
 
     assert asked.times > 0
+    assert guesses("outdated") == before + 1
     assert ours > theirs
     assert await ledger.balance(acct_no) == 111
     assert await ledger.findings() == []
@@ -285,7 +298,7 @@ async def test_plan_instances_are_remembered_with_their_account(
 
 
 async def test_what_was_posted_in_another_way_is_asked_for(ledger: Ledger, asked: Asked) -> None:
-    """A void needs what plain drafts do not, and a hundred at once are posted holding or ahead."""
+    """A void needs what plain drafts do not, and a hundred at once are written ahead."""
     acct_no = await remembered(ledger, asked)
     (voided,) = await ledger.posted(external_charge(acct_no, 7))
     await ledger.void(voided)
@@ -300,6 +313,62 @@ async def test_what_was_posted_in_another_way_is_asked_for(ledger: Ledger, asked
     assert asked.times == 1
     assert await ledger.balance(acct_no) == 131
     assert await ledger.findings() == []
+
+
+async def test_who_holds_the_accounts_beside_is_asked_for(
+    ledger: Ledger, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acct_no = await remembered(ledger, asked)
+    with monkeypatch.context() as patch:
+        patch.setattr(PostingQueue, "is_single", property(lambda _: False))
+        await ledger.posted(external_charge(acct_no, 5))
+    assert asked.spared == 0
+    before = guesses("outdated")
+
+    await ledger.posted(external_charge(acct_no, 1))
+
+    assert guesses("outdated") == before, "it was not forgotten"
+    assert await ledger.balance(acct_no) == 7
+
+
+async def test_nothing_is_kept_of_a_group_during_which_all_was_forgotten(
+    ledger: Ledger, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acct_no = await remembered(ledger, asked)
+    memories: list[RememberedBooks] = []
+    recall = RememberedBooks.recall
+
+    def recall_and_tell(memory: RememberedBooks, *arguments: Any) -> bool:
+        memories.append(memory)
+        return recall(memory, *arguments)
+
+    async def forget_and_write(*written: Any) -> None:
+        await write_together(*written)
+        memories[-1].clear()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RememberedBooks, "recall", recall_and_tell)
+        patch.setattr(group_posting, "write_together", forget_and_write)
+        await ledger.posted(external_charge(acct_no, 5))
+    assert asked.spared == 1
+
+    await ledger.posted(external_charge(acct_no, 1))
+
+    assert asked.spared == 1
+    assert await ledger.balance(acct_no) == 7
+
+
+async def test_as_the_day_ends_nothing_is_guessed(
+    ledger: Ledger, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _: datetime(2031, 5, 31, 12, tzinfo=UTC))
+    acct_no = await remembered(ledger, asked)
+    monkeypatch.setattr(SystemClock, "now", lambda _: datetime(2031, 5, 31, 23, 59, 59, tzinfo=UTC))
+
+    await ledger.posted(external_charge(acct_no, 5))
+
+    assert (asked.times, asked.spared) == (0, 0), "it held its accounts at once"
+    assert await ledger.balance(acct_no) == 6
 
 
 async def test_what_is_not_plain_asks(ledger: Ledger, asked: Asked) -> None:

@@ -189,6 +189,7 @@ async def test_a_servicer_that_aborts_by_itself_is_heard(channel: grpc.aio.Chann
     health: Any = health_pb2_grpc.HealthStub(channel)
     refusal = await refused(health.Check(health_pb2.HealthCheckRequest(service="nothing")))
     assert refusal.code is grpc.StatusCode.NOT_FOUND
+    assert refusal.trailers["x-trace-id"]
 
 
 # --- Validation ---
@@ -412,7 +413,9 @@ async def test_a_caller_that_goes_away_takes_its_call_along(
 
 
 async def test_a_call_is_one_line_in_the_log(echo: Any, log: Callable[[], list[dict[str, Any]]]) -> None:
-    await echo.Echo(asking(request_id="r-1"), metadata=(("x-request-id", "abc-1"),))
+    call = echo.Echo(asking(request_id="r-1"), metadata=(("x-request-id", "abc-1"),))
+    await call
+    assert "x-trace-id" not in dict(await call.trailing_metadata()), "the request_id says which line it is"
     (line,) = [line for line in log() if line["event"] == "call"]
     assert line["event"] == "call"
     assert line["method"] == f"/{ECHO_SERVICE}/Echo"
