@@ -94,7 +94,7 @@ async def held_commits(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator["HeldCo
 
     monkeypatch.setattr(GroupPosting, "_write", write_and_wait)
     # Without locks, nothing can happen between writing and committing.
-    monkeypatch.setattr(GroupPosting, "post_without_locks", GroupPosting.post_holding)
+    monkeypatch.setattr(GroupPosting, "post_without_locks", lambda posting, _: posting.post_holding())
     try:
         yield held
     finally:
