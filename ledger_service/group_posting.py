@@ -260,9 +260,12 @@ class GroupPosting:
     async def post_without_locks(self, remembered: RememberedBooks) -> Sequence[Result]:
         """Post it unless somebody is faster, or the day is about to end: SerializationError then."""
         foresight = foresee(self._group)
-        if self._group.has_only_plain_drafts:
+        memory = remembered if self._group.has_only_plain_drafts else None
+        if memory is None:
+            remembered.forget(self.accounts)
+        else:
             # They name no transactions and no invoices: so nothing is in the books but what is guessed.
-            results = await self._post_as_remembered(remembered, foresight)
+            results = await self._post_as_remembered(memory, foresight)
             if results is not None:
                 return results
             self._books, self._numbers, self._items = Books(), {}, _no_items()
@@ -278,7 +281,7 @@ class GroupPosting:
         decisions, results = self._decide()
         if decisions.accepted:
             needed = items_needed(decisions.accepted, self._books.waiting)
-            await self._write_if_unchanged(decisions, needed, versions, remembered)
+            await self._write_if_unchanged(decisions, needed, versions, memory)
         return results
 
     async def _post_as_remembered(
@@ -317,13 +320,13 @@ class GroupPosting:
         decisions: GroupDecisions,
         needed: ItemsNeeded,
         versions: store_books.Versions,
-        remembered: RememberedBooks,
+        memory: RememberedBooks | None,
     ) -> None:
-        """Write what is accepted, if the accounts still have these versions."""
+        """Write what is accepted, if the accounts still have these versions. memory: keeps what is left."""
         accepted = decisions.accepted
         counts = numbers_needed(accepted)
         unforeseen: list[Question] = []
-        if not self._numbers:
+        if not self._numbers:  # then it could not be known before the decisions what is needed
             unforeseen.append(store_groups.next_numbers([*counts, APPLICATION], self._numbers))
             unforeseen += self._fronts(needed.fronts)
         await self._ask_to_write(unforeseen, needed)
@@ -334,16 +337,13 @@ class GroupPosting:
             counts[APPLICATION] = applied.count
             applied.number(self._numbers[APPLICATION])
         left: list[Any] = []
-        take = left.extend if self._group.has_only_plain_drafts else None
-        times_cleared = remembered.times_cleared
+        take = None if memory is None else left.extend
         steps = [*_rows(group, applied), *_conclusion(decisions, group, applied, versions, take)]
         await write_together(self.connection, steps, [store_groups.taken(counts, self._numbers)])
         self.posted = group
-        if take is not None and times_cleared == remembered.times_cleared:
+        if memory is not None:
             after = {kind: first + counts.get(kind, 0) for kind, first in self._numbers.items()}
-            remembered.keep(left, self._books, versions, after)
-        else:
-            remembered.forget(self.accounts)
+            memory.keep(left, self._books, versions, after)
 
     def _questions(self) -> list[Question]:
         changing = store_books.changing(self._needs, self._books)

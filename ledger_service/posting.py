@@ -109,7 +109,7 @@ class Poster:
 
     async def run_lane(self) -> None:
         """Post group after group, for ever."""
-        lane = LaneConnection(self._settings, opened=self._remembered.clear)
+        lane = LaneConnection(self._settings, opened=self._forget_all)
         async with contextlib.aclosing(lane):
             while True:
                 group = await self._queue.take(self._group_size)
@@ -121,6 +121,12 @@ class Poster:
                     raise
                 finally:
                     self._queue.done(group)
+
+    def _forget_all(self) -> None:
+        """A new connection may lead to another database. Groups that are under way over others still have the
+        former memory, and keep there what they leave behind.
+        """
+        self._remembered = RememberedBooks(_REMEMBERED_ACCOUNTS)
 
     async def _post(self, lane: LaneConnection, group: Sequence[WaitingRequest]) -> None:
         """Post a group. When it fails for no reason that passes, its halves are posted apart: so one request

@@ -41,8 +41,6 @@ class RememberedBooks:
     """By plan instance: its account."""
     _next_numbers: dict[str, int] = field(default_factory=dict)
     _groups_to_ask: int = 0
-    times_cleared: int = 0
-    """To be compared before and after a group is written: nothing is kept if all was forgotten meanwhile."""
 
     def recall(
         self, needs: Needs, kinds: Iterable[str], books: Books, versions: Versions, numbers: dict[str, int]
@@ -78,7 +76,8 @@ class RememberedBooks:
             versions before it.
         """
         if len(self._accounts) + len(self._plan_instances) > self.size:
-            self.clear()
+            self._accounts.clear()
+            self._plan_instances.clear()
         left_as = {}
         for client_no, acct_no, balance, last_event_no, waiting, after, last_day, version in rows:
             key = (client_no, acct_no)
@@ -106,13 +105,6 @@ class RememberedBooks:
 
     def forget_numbers(self) -> None:
         """Forget the numbers, which were taken otherwise."""
-        self._next_numbers.clear()
-
-    def clear(self) -> None:
-        """Forget all: perhaps it is another database that is found next."""
-        self.times_cleared += 1
-        self._accounts.clear()
-        self._plan_instances.clear()
         self._next_numbers.clear()
 
     def was_wrong(self, accounts: Iterable[AccountKey]) -> None:

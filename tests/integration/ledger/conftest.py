@@ -42,6 +42,12 @@ async def ledger(serve: Serve) -> Ledger:
 
 
 @pytest.fixture
+async def other(serve: Serve) -> Ledger:
+    """The same books, through a server of their own."""
+    return Ledger(await serve(), client_no=1)
+
+
+@pytest.fixture
 async def sql(database: FreshDatabase) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """The database itself."""
     connection = await asyncpg.connect(database.owner_url)

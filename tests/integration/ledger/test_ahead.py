@@ -26,7 +26,6 @@ from tests.integration.ledger.caller import (
     payment,
     refusal_of,
 )
-from tests.integration.ledger.conftest import Serve
 from tests.support.databases import FreshDatabase
 
 MANY = 80
@@ -76,12 +75,6 @@ class Writer:
 def writer(monkeypatch: pytest.MonkeyPatch) -> Writer:
     """What happens to groups that are written ahead."""
     return Writer(monkeypatch)
-
-
-@pytest.fixture
-async def other(serve: Serve) -> Ledger:
-    """The same books, through a server of their own."""
-    return Ledger(await serve(), client_no=1)
 
 
 def charges(accounts: list[int], amount: int) -> list[ledger_pb2.TransactionDraft]:

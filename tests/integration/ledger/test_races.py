@@ -23,7 +23,6 @@ from tests.integration.ledger.caller import (
     payment,
     transfer,
 )
-from tests.integration.ledger.conftest import Serve
 
 
 class Interruption:
@@ -67,12 +66,6 @@ class Interruption:
 def interruption(monkeypatch: pytest.MonkeyPatch) -> Interruption:
     """What happens between reading and writing."""
     return Interruption(monkeypatch)
-
-
-@pytest.fixture
-async def other(serve: Serve) -> Ledger:
-    """The same books, through a server of their own."""
-    return Ledger(await serve(), client_no=1)
 
 
 async def test_calls_that_come_one_after_the_other_share_a_connection(

@@ -10,8 +10,9 @@ from prometheus_client import REGISTRY
 
 from ledger_service import group_posting
 from ledger_service.group_posting import GroupPosting
+from ledger_service.posting import Poster
 from ledger_service.posting_queue import PostingQueue
-from ledger_service.remembered_books import RememberedBooks
+from ledger_service.requests import PostingRequest
 from ledger_service.store_round_trips import ask_together, write_together
 from service_kit.clock import SystemClock
 from service_kit.money import LARGEST_MINOR_UNITS
@@ -27,7 +28,6 @@ from tests.integration.ledger.caller import (
     payment,
     usd,
 )
-from tests.integration.ledger.conftest import Serve
 from tests.support.databases import FreshDatabase
 
 _LARGEST_AMOUNT = 10**15
@@ -58,12 +58,6 @@ class Asked:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """How many groups asked for their books."""
     return Asked(monkeypatch)
-
-
-@pytest.fixture
-async def other(serve: Serve) -> Ledger:
-    """The same books, through a server of their own."""
-    return Ledger(await serve(), client_no=1)
 
 
 def guesses(outcome: str) -> float:
@@ -335,19 +329,19 @@ async def test_nothing_is_kept_of_a_group_during_which_all_was_forgotten(
     ledger: Ledger, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acct_no = await remembered(ledger, asked)
-    memories: list[RememberedBooks] = []
-    recall = RememberedBooks.recall
+    posters: list[Poster] = []
+    post = Poster.post
 
-    def recall_and_tell(memory: RememberedBooks, *arguments: Any) -> bool:
-        memories.append(memory)
-        return recall(memory, *arguments)
+    async def tell_and_post(poster: Poster, request: PostingRequest) -> bytes:
+        posters.append(poster)
+        return await post(poster, request)
 
     async def forget_and_write(*written: Any) -> None:
         await write_together(*written)
-        memories[-1].clear()
+        posters[-1]._forget_all()  # as another lane does that opens a connection
 
     with monkeypatch.context() as patch:
-        patch.setattr(RememberedBooks, "recall", recall_and_tell)
+        patch.setattr(Poster, "post", tell_and_post)
         patch.setattr(group_posting, "write_together", forget_and_write)
         await ledger.posted(external_charge(acct_no, 5))
     assert asked.spared == 1
