@@ -9,15 +9,20 @@ anything.
 
 import asyncio
 import sys
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 import asyncpg
 import uvloop
 
 from benchmarks.echo import serve
 from benchmarks.raw_copy import CHECK_TABLES, RawTables, read_books
-from ledger_service.posting_queue import TURNS_AT_THE_DOOR
+from ledger_service.posting_queue import PostingQueue, WaitingRequest
 from ledger_service.store_books import POSTING_SETTINGS
+
+_NO_LIMIT: Final = sys.maxsize
+# The queue does not look at what is asked for.
+_NOTHING: Final[Any] = None
 
 WRITE: Final = "Write"
 ASK_AND_WRITE: Final = "AskAndWrite"
@@ -25,46 +30,35 @@ WRITE_TOGETHER: Final = "WriteTogether"
 
 
 class _GroupWriter:
-    """Writes a document for each that waits when the group before is written."""
+    """Writes a document for each that waits when the group before is written; they wait as in the ledger."""
 
     def __init__(self, raw: RawTables) -> None:
         self._raw = raw
-        self._waiting: list[asyncio.Future[None]] = []
-        self._at_work: asyncio.Task[None] | None = None
+        self._queue = PostingQueue(size=_NO_LIMIT)
 
     async def write(self) -> None:
         """Write a document, with those of others."""
         written = asyncio.get_running_loop().create_future()
-        self._waiting.append(written)
-        if self._at_work is None:
-            self._at_work = asyncio.create_task(self._write_all())
+        self._queue.put(WaitingRequest(_NOTHING, 1, written))
         await written
 
-    async def _write_all(self) -> None:
-        while self._waiting:
-            await self._let_in()
-            group, self._waiting = self._waiting, []
+    async def run(self) -> None:
+        """Write what waits, for ever."""
+        while True:
+            group = await self._queue.take(_NO_LIMIT)
             failure = None
             try:
                 await self._raw.write_many(len(group))
             except Exception as failed:  # noqa: BLE001  # whatever it is, somebody waits for it
                 failure = failed
-            for written in group:
-                if written.done():  # the caller has gone
+            for waiting in group:
+                if waiting.answer.done():  # the caller has gone
                     continue
                 if failure is None:
-                    written.set_result(None)
+                    waiting.answer.set_result(b"")
                 else:
-                    written.set_exception(failure)
-        self._at_work = None
-
-    async def _let_in(self) -> None:
-        """As the ledger's queue does."""
-        before = 0
-        while before < len(self._waiting):
-            before = len(self._waiting)
-            for _ in range(TURNS_AT_THE_DOOR):
-                await asyncio.sleep(0)
+                    waiting.answer.set_exception(failure)
+            self._queue.done(group)
 
 
 async def _serve(url: str, client_no: int, sample_client_no: int) -> None:
@@ -78,7 +72,11 @@ async def _serve(url: str, client_no: int, sample_client_no: int) -> None:
         await raw.write_one()
 
     group = _GroupWriter(raw)
+    at_work = asyncio.create_task(group.run())
     await serve({WRITE: raw.write_one, ASK_AND_WRITE: ask_and_write, WRITE_TOGETHER: group.write})
+    at_work.cancel()
+    with suppress(asyncio.CancelledError):
+        await at_work
     await connection.close()
 
 

@@ -1,4 +1,6 @@
-"""Whom a lane takes along: those who are at the door, but a caller who is alone waits for nobody."""
+"""Whom a lane takes along: those who are at the door, and on a busy loop those who are expected; but a caller
+who is alone waits for nobody.
+"""
 
 import asyncio
 import time
@@ -7,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from ledger_service import posting_queue
+from ledger_service.loop_load import LoopLoad
 from ledger_service.posting_queue import TURNS_AT_THE_DOOR, PostingQueue, WaitingRequest
 from ledger_service.requests import PostingRequest
 from service_kit.errors import DomainError
@@ -24,6 +27,22 @@ class _Stub:
 def _waiting(weight: int = 1) -> WaitingRequest:
     request: PostingRequest = _Stub(weight)  # type: ignore[assignment]  # the queue looks at nothing else
     return WaitingRequest(request, weight, asyncio.get_running_loop().create_future())
+
+
+class _Load(LoopLoad):
+    """Whoever looks sees that the loop has been as busy as this."""
+
+    def __init__(self, seen: float) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def look(self) -> None:
+        """See it."""
+        self.share = self._seen
+
+
+def _queue(size: int, load: float = 0.0) -> PostingQueue:
+    return PostingQueue(size, _Load(load))
 
 
 async def _put_one_by_one(queue: PostingQueue, requests: int, turns_between: int) -> None:
@@ -44,7 +63,7 @@ async def _company(queue: PostingQueue) -> None:
 
 
 async def test_who_comes_in_soon_after_the_first_is_taken_along() -> None:
-    queue = PostingQueue(size=100)
+    queue = _queue(100)
     await _company(queue)
     coming = asyncio.create_task(_put_one_by_one(queue, 20, turns_between=3))
     assert len(await queue.take(_GROUP_SIZE)) == 20
@@ -52,7 +71,7 @@ async def test_who_comes_in_soon_after_the_first_is_taken_along() -> None:
 
 
 async def test_who_comes_in_late_is_in_the_next_group() -> None:
-    queue = PostingQueue(size=100)
+    queue = _queue(100)
     await _company(queue)
     coming = asyncio.create_task(_put_one_by_one(queue, 2, turns_between=50))
     taken = await queue.take(_GROUP_SIZE)
@@ -63,7 +82,7 @@ async def test_who_comes_in_late_is_in_the_next_group() -> None:
 
 
 async def test_after_a_group_of_one_nobody_is_waited_for() -> None:
-    queue = PostingQueue(size=100)
+    queue = _queue(100)
     queue.put(_waiting())
     taken = await queue.take(_GROUP_SIZE)
     assert len(taken) == 1
@@ -77,7 +96,7 @@ async def test_after_a_group_of_one_nobody_is_waited_for() -> None:
 
 
 async def test_drafts_that_are_worth_a_lane_wait_for_nobody() -> None:
-    queue = PostingQueue(size=10_000)
+    queue = _queue(10_000)
     await _company(queue)
     queue.put(_waiting(500))
     coming = asyncio.create_task(_put_one_by_one(queue, 5, turns_between=3))
@@ -108,7 +127,7 @@ def _weights(taken: list[WaitingRequest]) -> list[int]:
 
 async def _beside(under_way: int) -> PostingQueue:
     """A queue of which one lane has taken so many drafts."""
-    queue = PostingQueue(size=10_000)
+    queue = _queue(10_000)
     queue.put(_waiting(under_way))
     await queue.take(queue.size)
     return queue
@@ -151,7 +170,7 @@ async def test_a_third_group_is_compared_with_one_of_those_before_it() -> None:
 
 @pytest.mark.usefixtures("_much_patience")
 async def test_what_waited_beside_a_group_is_taken_after_it() -> None:
-    queue = PostingQueue(size=10_000)
+    queue = _queue(10_000)
     queue.put(_waiting(1_000))
     taken = await queue.take(queue.size)
     another = asyncio.create_task(queue.take(queue.size))
@@ -166,7 +185,7 @@ async def test_what_waited_beside_a_group_is_taken_after_it() -> None:
 
 @pytest.mark.usefixtures("_much_patience")
 async def test_what_was_posted_or_given_up_is_not_under_way_any_more() -> None:
-    queue = PostingQueue(size=10_000)
+    queue = _queue(10_000)
     gone = _waiting(3_000)
     gone.answer.cancel()
     queue.put(_waiting(2_000))
@@ -197,7 +216,7 @@ async def test_nobody_waits_for_long_for_a_larger_group(
 
 @pytest.mark.usefixtures("_much_patience")
 async def test_who_comes_while_others_are_let_in_is_taken_along_by_that_lane() -> None:
-    queue = PostingQueue(size=10_000)
+    queue = _queue(10_000)
     await _company(queue)
     lanes = [asyncio.create_task(queue.take(queue.size)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -212,7 +231,7 @@ async def test_who_comes_while_others_are_let_in_is_taken_along_by_that_lane() -
 
 
 async def test_a_lane_that_was_stopped_is_not_called() -> None:
-    queue = PostingQueue(size=10_000)
+    queue = _queue(10_000)
     stopped = asyncio.create_task(queue.take(queue.size))
     await asyncio.sleep(0)
     stopped.cancel()
@@ -225,7 +244,7 @@ async def test_a_lane_that_was_stopped_is_not_called() -> None:
 
 async def test_patience_that_was_not_needed_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posting_queue, "_PATIENCE_SECONDS", 0.01)
-    queue = PostingQueue(size=10_000)
+    queue = _queue(10_000)
     await _company(queue)
     first = asyncio.create_task(queue.take(queue.size))
     await asyncio.sleep(0)
@@ -239,7 +258,7 @@ async def test_patience_that_was_not_needed_is_not_lost(monkeypatch: pytest.Monk
 
 
 async def test_nobody_waits_for_long_where_there_is_always_somebody_at_the_door() -> None:
-    queue = PostingQueue(size=10_000)
+    queue = _queue(10_000)
     await _company(queue)
     coming = asyncio.create_task(_put_slowly(queue, 60))
     assert len(await queue.take(_GROUP_SIZE)) < 50
@@ -255,7 +274,7 @@ async def _put_slowly(queue: PostingQueue, requests: int) -> None:
 
 
 async def test_who_gave_up_while_others_were_let_in_is_not_taken() -> None:
-    queue = PostingQueue(size=100)
+    queue = _queue(100)
     await _company(queue)
     gone = _waiting()
     queue.put(gone)
@@ -267,8 +286,161 @@ async def test_who_gave_up_while_others_were_let_in_is_not_taken() -> None:
 
 
 async def test_a_queue_that_is_full_takes_no_more() -> None:
-    queue = PostingQueue(size=10)
+    queue = _queue(10)
     queue.put(_waiting(25))
     with pytest.raises(DomainError) as refused:
         queue.put(_waiting(1))
     assert refused.value.reason == "OVERLOADED"
+
+
+# ------------------------------------------------------------------------------------------- on a busy loop
+
+
+@pytest.fixture
+def _endless_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting_queue, "_QUIET_SECONDS", 100.0)
+    monkeypatch.setattr(posting_queue, "_LONGEST_AT_THE_DOOR_SECONDS", 100.0)
+
+
+async def _busy(answered: int, waiting: int = 0) -> PostingQueue:
+    """The queue of a busy loop. So many requests have just been posted together, while so many came in."""
+    queue = _queue(10_000, load=0.9)
+    for _ in range(answered):
+        queue.put(_waiting())
+    taken = await queue.take(queue.size)
+    for _ in range(waiting):
+        queue.put(_waiting())
+    queue.done(taken)
+    return queue
+
+
+async def _put_slower(queue: PostingQueue, requests: int, weight: int = 1) -> None:
+    """Callers that take their time, and leave the loop some."""
+    for _ in range(requests):
+        await asyncio.sleep(0.001)
+        queue.put(_waiting(weight))
+
+
+@pytest.mark.usefixtures("_endless_quiet")
+@pytest.mark.parametrize(
+    ("answered", "waiting", "coming", "taken"), [(3, 0, 3, 3), (2, 3, 2, 5), (1, 0, 1, 1), (64, 0, 64, 40)]
+)
+async def test_on_a_busy_loop_a_lane_takes_as_many_as_there_were_before(
+    answered: int, waiting: int, coming: int, taken: int
+) -> None:
+    queue = await _busy(answered, waiting)
+    returning = asyncio.create_task(_put_slower(queue, coming))
+    async with asyncio.timeout(10):
+        assert len(await queue.take(_GROUP_SIZE)) == taken
+    await returning
+
+
+async def test_on_a_loop_that_has_time_to_spare_who_is_not_at_the_door_is_not_waited_for() -> None:
+    queue = _queue(100, load=0.6)
+    await _company(queue)
+    returning = asyncio.create_task(_put_one_by_one(queue, 2, turns_between=50))
+    assert len(await queue.take(_GROUP_SIZE)) == 1
+    await returning
+
+
+async def test_who_does_not_come_back_is_not_waited_for_any_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting_queue, "_LONGEST_AT_THE_DOOR_SECONDS", 100.0)
+    queue = await _busy(answered=5)
+    queue.put(_waiting())
+    async with asyncio.timeout(5):
+        taken = await queue.take(_GROUP_SIZE)
+    assert len(taken) == 1
+    queue.done(taken)
+    monkeypatch.setattr(posting_queue, "_QUIET_SECONDS", 100.0)
+    queue.put(_waiting())
+    async with asyncio.timeout(5):
+        assert len(await queue.take(_GROUP_SIZE)) == 1
+
+
+async def test_nobody_waits_for_long_for_those_who_come_one_by_one() -> None:
+    queue = await _busy(answered=40)
+    coming = asyncio.create_task(_put_slower(queue, 39))
+    async with asyncio.timeout(5):
+        assert 1 < len(await queue.take(_GROUP_SIZE)) < 39
+    await coming
+
+
+@pytest.mark.usefixtures("_endless_quiet")
+async def test_who_brings_much_ends_the_wait_of_all() -> None:
+    queue = await _busy(answered=20)
+    queue.put(_waiting())
+    coming = asyncio.create_task(_put_slower(queue, 1, weight=100))
+    async with asyncio.timeout(5):
+        assert _weights(await queue.take(queue.size)) == [1, 100]
+    await coming
+
+
+@pytest.mark.usefixtures("_endless_quiet")
+async def test_what_a_lane_waited_with_when_it_was_stopped_is_taken_by_another() -> None:
+    queue = await _busy(answered=2)
+    lane = asyncio.create_task(queue.take(_GROUP_SIZE))
+    queue.put(_waiting())
+    await asyncio.sleep(0.01)
+    lane.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await lane
+    another = asyncio.create_task(queue.take(_GROUP_SIZE))
+    await asyncio.sleep(0)
+    queue.put(_waiting())
+    async with asyncio.timeout(5):
+        assert len(await another) == 2
+    assert queue.is_single
+
+
+@pytest.mark.usefixtures("_endless_quiet")
+async def test_no_more_are_expected_than_a_group_or_the_queue_can_have() -> None:
+    queue = await _busy(answered=8)
+    for _ in range(3):
+        queue.put(_waiting())
+    async with asyncio.timeout(5):
+        assert len(await queue.take(3)) == 3
+    small = _queue(3, load=0.9)
+    small.put(_waiting(20))
+    small.done(await small.take(_GROUP_SIZE))
+    small._expected = 20
+    for _ in range(3):
+        small.put(_waiting())
+    async with asyncio.timeout(5):
+        assert len(await small.take(_GROUP_SIZE)) == 3
+
+
+@pytest.mark.usefixtures("_endless_quiet")
+async def test_a_lane_waits_no_longer_when_the_loop_has_time_to_spare_again() -> None:
+    queue = _queue(10_000, load=0.9)
+    queue.put(_waiting(500))
+    large = await queue.take(queue.size)
+    for _ in range(8):
+        queue.put(_waiting(40))
+    other = await queue.take(queue.size)
+    queue.done(other)
+    waiting = asyncio.create_task(queue.take(queue.size))
+    await asyncio.sleep(0)
+    queue.put(_waiting())
+    queue._lose_patience()
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    queue.load = _Load(0.1)
+    queue.done(large)
+    async with asyncio.timeout(5):
+        assert len(await waiting) == 1
+
+
+async def test_the_lane_that_has_just_finished_is_called_first() -> None:
+    queue = _queue(100)
+    idle = asyncio.create_task(queue.take(_GROUP_SIZE))
+    await asyncio.sleep(0)
+    queue.put(_waiting())
+    taken = await idle
+    another = asyncio.create_task(queue.take(_GROUP_SIZE))
+    await asyncio.sleep(0)
+    queue.put(_waiting())
+    queue.done(taken)
+    async with asyncio.timeout(5):
+        assert len(await queue.take(_GROUP_SIZE)) == 1
+    assert not another.done()
+    another.cancel()
